@@ -1,0 +1,17 @@
+"""What can go wrong for reasons outside the program, as messages for people."""
+
+
+class TfvizError(Exception):
+    """Base of every error whose message is meant for the user.
+
+    The message is complete sentences on one line: what was wrong, in which file, what to do now.
+    The command line prints it without a traceback.
+    """
+
+
+class BadFileError(TfvizError):
+    """A file is missing, unreadable, damaged, hostile, or not what it was said to be."""
+
+
+class WeightsUnavailableError(TfvizError):
+    """Weights could not be had: the message names url, size, hash and how to supply the file by hand."""

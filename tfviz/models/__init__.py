@@ -1,0 +1,1 @@
+"""The networks: each module builds one and lists the rows that port its weights."""
