@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""Run the parts, render the report, grade the numbers: ``python run_all.py --help``."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_NO_PDF, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
+
+if sys.version_info < (3, 11):  # noqa: UP036 (this is how a user of an older Python learns it)
+    sys.exit(f"tfviz needs Python 3.11 or newer, this is {sys.version.split()[0]}.")
+
+try:
+    from tfviz import provenance
+    from tfviz.errors import TfvizError
+    from tfviz.parts import PARTS
+    from tfviz.weights.catalog import CATALOG
+except ModuleNotFoundError as error:
+    sys.exit(f"{error.name} is not installed: pip install -r requirements.txt")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="run_all.py",
+        description="Look inside convolutional networks, write the report (HTML and PDF), grade the numbers.",
+        epilog="Exit status: 0 all that was asked for was done; 1 a part failed or could not run (the report shows "
+        "it); 2 wrong usage or unusable input; 3 the HTML is written, the PDF is not (Pango is missing).",
+    )
+    parser.add_argument("--list", action="store_true", help="list the parts and stop")
+    parser.add_argument("--only", nargs="+", metavar="ID", help="run these parts only (see --list)")
+    parser.add_argument("--quick", action="store_true", help="shorter settings, labelled so in the report")
+    parser.add_argument("--force", action="store_true", help="run again what is unchanged, too")
+    parser.add_argument("--report-only", action="store_true", help="render stored results, run nothing")
+    parser.add_argument(
+        "--out", type=Path, default=Path("reports"), metavar="DIR", help="output folder (default: reports)"
+    )
+    parser.add_argument(
+        "--weights",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help=f"weights of a network from a file by hand; NAME: {', '.join(CATALOG)}; may be repeated",
+    )
+    parser.add_argument("--offline", action="store_true", help="download nothing; use what is cached")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of every random number (default: 0)"
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    command = parser()
+    options = command.parse_args(arguments)
+    if options.list:
+        for part in PARTS:
+            print(f"{part.ID:<20} {part.TITLE}")
+        return EXIT_DONE
+    known = {part.ID: part for part in PARTS}
+    if unknown := [part for part in options.only or () if part not in known]:
+        command.error(f"no part {', '.join(unknown)}; there are: {', '.join(known)}")
+    if options.seed < 0:
+        command.error("--seed must be 0 or more")
+    files = dict(_weights_option(command, text) for text in options.weights)
+    chosen = [known[part] for part in dict.fromkeys(options.only or known)]
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        if options.report_only:
+            return _report(options.out, asked_for=())
+        _check_weights(files)
+        _run(chosen, options, files)
+        return _report(options.out, asked_for=[part.ID for part in chosen])
+    except TfvizError as error:
+        return _stop(str(error))
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        return _stop(f"{error.strerror or error}{where}: what was finished before is in {options.out}.")
+    except KeyboardInterrupt:
+        print(f"\nInterrupted: what was finished is in {options.out}; run again to go on.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def _stop(message: str) -> int:
+    print(f"run_all.py: {message}", file=sys.stderr)
+    return EXIT_USAGE
+
+
+def _weights_option(command: argparse.ArgumentParser, text: str) -> tuple[str, Path]:
+    match = re.fullmatch(r"(\w+)=(.+)", text)
+    if not match:
+        command.error(f"--weights {text}: write NAME=FILE, for example alexnet=alexnet-owt-7be5be79.pth")
+    if match[1] not in CATALOG:
+        command.error(f"--weights {text}: no network {match[1]}; there are: {', '.join(CATALOG)}")
+    return match[1], Path(match[2]).expanduser()
+
+
+def _check_weights(files: dict[str, Path]) -> None:
+    """Read the user's files before anything runs: a bad one stops here and costs nothing."""
+    import tfviz
+
+    for name, path in files.items():
+        tfviz.load(name, weights=path)
+
+
+def _run(chosen: Sequence[object], options: argparse.Namespace, files: dict[str, Path]) -> None:
+    from tfviz.progress import Reporter
+    from tfviz.runner import Options, Runner
+
+    with Reporter() as reporter:
+        runner = Runner(
+            Options(
+                options.out.resolve(), options.quick, options.force, options.offline, options.seed, files
+            ),
+            reporter,
+        )
+        for part in chosen:
+            runner.run(part)  # type: ignore[arg-type]
+
+
+def _report(out: Path, asked_for: Sequence[str]) -> int:
+    """Grade and render what is stored, print the verdicts; returns the exit status."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from tfviz import grading, report, runner
+    from tfviz.results import write_json
+
+    results = runner.load_results(out, [part.ID for part in PARTS])
+    if not results:
+        return _stop(f"{out} holds no results: run without --report-only first.")
+    verdicts = grading.grade_all({part.ID: part.EXPECTED for part in PARTS}, results)
+    write_json(out / "grades.json", grading.as_json(verdicts))
+    runner.write_manifest(out, results, [part.ID for part in PARTS])
+    sections = [
+        report.Section(
+            part.ID,
+            part.TITLE,
+            part.TRACK,
+            results.get(part.ID),
+            [verdict for verdict in verdicts if verdict.part == part.ID],
+        )
+        for part in PARTS
+    ]
+    about = {"commit": provenance.commit(), "created": provenance.now(), "versions": provenance.versions()}
+    written = [report.render_html(out, sections, about)]
+    status = EXIT_FAILED if any(results[part].status != "done" for part in asked_for) else EXIT_DONE
+    try:
+        written.append(report.render_pdf(written[0]))
+    except report.PdfUnavailableError as error:
+        print(f"run_all.py: {error}", file=sys.stderr)
+        status = status or EXIT_NO_PDF
+
+    table = Table(title="Measured against expected", title_justify="left")
+    for heading in ("part", "number", "expected", "measured", "kind", "verdict"):
+        table.add_column(heading, justify="right" if heading in ("expected", "measured") else "left")
+    for verdict in verdicts:
+        sign = {"equal": "", "at least": "≥ ", "at most": "≤ "}[verdict.comparison]
+        expected = report.like(verdict.expected, verdict.tolerance)
+        measured = "" if verdict.measured is None else report.like(verdict.measured, verdict.tolerance)
+        table.add_row(verdict.part, verdict.number, sign + expected, measured, verdict.kind, verdict.status)
+    console = Console()
+    if not console.is_terminal:
+        console.width = 120
+    console.print(table)
+    counts = grading.summary(verdicts)
+    print("   ".join(f"{count} {status}" for status, count in counts.items()))
+    for part in PARTS:
+        if (result := results.get(part.ID)) and result.status != "done":
+            print(f"{part.ID}: {result.status}: {result.reason}")
+    for path in written:
+        print(f"{path}  ({path.stat().st_size / 1e6:.1f} MB)")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""What tests share: real weights, fetched the way the program fetches them."""
+
+import pytest
+
+from tfviz.errors import WeightsUnavailableError
+from tfviz.weights import fetch
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--require-weights",
+        action="store_true",
+        help="fail where real weights cannot be had, instead of skipping",
+    )
+
+
+@pytest.fixture(scope="session")
+def real_weights(request):
+    """real_weights(name): the file with a network's published weights, or a skip that says why there is none."""
+
+    def get(name):
+        try:
+            return fetch.fetch(name)
+        except WeightsUnavailableError as error:
+            if request.config.getoption("--require-weights"):
+                pytest.fail(str(error), pytrace=False)
+            pytest.skip(str(error))
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def context_on(real_weights):
+    """context_on(name): what the runner would hand to a part that runs on that network."""
+    from rich.console import Console
+
+    from tfviz.context import Context
+    from tfviz.progress import Reporter
+
+    def get(name, seed=0):
+        return Context(seed, Reporter(Console(quiet=True)), name, real_weights(name))
+
+    return get

@@ -1,0 +1,148 @@
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.fake_part import FakePart
+from tfviz import report
+from tfviz.errors import TfvizError
+from tfviz.grading import Verdict
+from tfviz.parts import PARTS
+from tfviz.results import PartResult
+
+ABOUT = {"commit": "abc", "created": "2000-01-01T00:00:00+00:00", "versions": {}}
+
+
+def verdict(**changes):
+    row = {
+        "part": "conv1_units",
+        "number": "activation_channel_0",
+        "expected": 62.038,
+        "measured": 62.0381,
+        "tolerance": 0.005,
+        "kind": "published",
+        "source": "track B",
+        "status": "pass",
+        "comparison": "equal",
+        "network": "alexnet_features",
+        "reason": "",
+    }
+    return Verdict(**(row | changes))
+
+
+def section(result, verdicts=()):
+    part = FakePart()
+    return report.Section("conv1_units", part.TITLE, part.TRACK, result, verdicts)
+
+
+def text_of(path):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (62.03807, 6, "62.0381"),
+        (0.0001234, 3, "0.000123"),
+        (1.5e-9, 2, "1.5 × 10⁻⁹"),
+        (-2.5e-7, 2, "−2.5 × 10⁻⁷"),
+        (-0.5, 3, "−0.500"),
+        (64, 4, "64"),
+        (64.0, 4, "64"),
+        (2328676, 4, "2\u202f328\u202f676"),
+        (0, 4, "0"),
+        (12345.678, 4, "12\u202f346"),
+    ],
+)
+def test_numbers_as_people_write_them(value, digits, text):
+    assert report.significant(value, digits) == text
+
+
+def test_a_value_has_one_digit_more_than_its_tolerance():
+    assert report.like(62.03807, 0.005) == "62.0381"
+    assert report.like(62.03807, 0.01) == "62.038"
+    assert report.like(0.9999, 0.1) == "1.00"
+    assert report.like(192, 0) == "192"
+
+
+def test_a_failed_and_an_absent_part_say_so_and_show_nothing_else(tmp_path):
+    failed = PartResult("conv1_units", "failed", reason="weights.pth is cut off <b>here</b>.")
+    html = report.render_html(tmp_path, [section(failed)], ABOUT)
+    assert "This part failed: weights.pth is cut off &lt;b&gt;here&lt;/b&gt;." in text_of(html)
+    assert "<img" not in html.read_text()
+    html = report.render_html(tmp_path, [section(None)], ABOUT)
+    assert "This part did not run: it was not asked for" in text_of(html)
+
+
+def test_verdicts_are_shown_with_their_status(tmp_path):
+    verdicts = [
+        verdict(),
+        verdict(status="not comparable", network="squeezenet", reason="measured on squeezenet"),
+    ]
+    text = text_of(report.render_html(tmp_path, [section(None, verdicts)], ABOUT))
+    assert "1pass" in text
+    assert "1not comparable" in text
+    assert "62.0380 62.0381" in text
+    assert "not comparable measured on squeezenet" in text
+
+
+def test_every_part_has_a_template():
+    templates = {path.stem for path in (report.TEMPLATES / "parts").glob("*.html")}
+    assert templates == {part.ID for part in PARTS}
+
+
+def test_every_part_module_is_listed():
+    modules = {path.stem for path in (report.ROOT / "tfviz" / "parts").glob("*.py")} - {"__init__"}
+    assert modules == {part.ID for part in PARTS}
+
+
+def test_pdf_reads_nothing_outside_the_output_folder(tmp_path):
+    secret = tmp_path / "secret.svg"
+    secret.write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><text>secret</text></svg>'
+    )
+    out = tmp_path / "out"
+    out.mkdir()
+    html = out / "report.html"
+    html.write_text('<html><img src="../secret.svg" alt="no"></html>')
+    with pytest.raises(TfvizError, match=r"secret\.svg .*not in"):
+        report.render_pdf(html)
+    assert not (out / "report.pdf").exists()
+    html.write_text('<html><img src="figures/none.svg" alt="no"></html>')
+    with pytest.raises(TfvizError, match=r"none\.svg"):
+        report.render_pdf(html)
+    html.write_text("<html><p>fine</p></html>")
+    assert report.render_pdf(html).read_bytes().startswith(b"%PDF")
+
+
+def test_without_pango_the_pdf_is_refused_with_the_install_line(tmp_path):
+    """WeasyPrint raises OSError at import where Pango is missing."""
+    fake = tmp_path / "weasyprint"
+    fake.mkdir()
+    (fake / "__init__.py").write_text("raise OSError('cannot load library libpango-1.0-0')")
+    (tmp_path / "report.html").write_text("<html></html>")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from pathlib import Path\nfrom tfviz import report\n"
+        "try: report.render_pdf(Path(sys.argv[1]) / 'report.html')\n"
+        "except report.PdfUnavailableError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=report.ROOT,
+    )
+    assert "apt-get install libpango-1.0-0" in done.stdout
+    assert done.stdout.count("\n") == 1
+
+
+def test_rendering_needs_no_tensorflow():
+    code = (
+        "import sys\nimport run_all\nfrom tfviz import grading, report, runner\n"
+        "run_all.parser()\n"
+        "heavy = {'tensorflow', 'keras', 'scipy', 'matplotlib'} & set(sys.modules)\nassert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=report.ROOT)

@@ -1,0 +1,131 @@
+import json
+
+import pytest
+
+import run_all
+from tests.fake_part import FakePart
+from tfviz import report
+from tfviz.errors import BadFileError
+
+
+@pytest.fixture
+def parts(monkeypatch):
+    """The command with made-up parts in place of the real ones; their sections use the real templates' names."""
+    made_up = (FakePart(ID="good"), FakePart(ID="bad", error=BadFileError("x.npy is empty: copy it again.")))
+    monkeypatch.setattr(run_all, "PARTS", made_up)
+    return made_up
+
+
+@pytest.fixture
+def templates(tmp_path_factory, monkeypatch):
+    """The real page around templates of the made-up parts."""
+    folder = tmp_path_factory.mktemp("templates")
+    for name in ("base.html", "macros.html", "report.css"):
+        (folder / name).write_text((report.TEMPLATES / name).read_text())
+    (folder / "parts").mkdir()
+    for name in ("good", "bad"):
+        (folder / "parts" / f"{name}.html").write_text(
+            '{% from "macros.html" import value, figure %}<p>It is {{ value(result, "sum") }}.</p>'
+            '{{ figure(result, "line") }}'
+        )
+    monkeypatch.setattr(report, "TEMPLATES", folder)
+
+
+def exit_status(arguments):
+    with pytest.raises(SystemExit) as stopped:
+        run_all.main(arguments)
+    return stopped.value.code
+
+
+def test_done(tmp_path, parts, templates, capsys):
+    assert run_all.main(["--only", "good", "--out", str(tmp_path), "--seed", "3"]) == 0
+    printed = capsys.readouterr().out
+    assert "1 pass   0 fail   1 missing   0 not comparable" in printed
+    html = (tmp_path / "report.html").read_text()
+    assert 'src="figures/good/line.svg"' in html
+    assert "This part did not run" in html
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+    grades = json.loads((tmp_path / "grades.json").read_text())
+    assert [row["status"] for row in grades["verdicts"]] == ["pass", "missing"]
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert [part["status"] for part in manifest["parts"]] == ["done", "not run"]
+    assert parts[0].runs[0].context.seed == 3
+
+
+def test_a_failed_part_gives_1_and_the_report_shows_it(tmp_path, parts, templates, capsys):
+    assert run_all.main(["--out", str(tmp_path)]) == 1
+    assert "bad: failed: x.npy is empty: copy it again." in capsys.readouterr().out
+    assert "x.npy is empty" in (tmp_path / "report.html").read_text()
+
+
+def test_report_only_runs_nothing(tmp_path, parts, templates, capsys):
+    run_all.main(["--only", "good", "--out", str(tmp_path)])
+    (tmp_path / "report.html").unlink()
+    assert run_all.main(["--report-only", "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "report.html").exists()
+    assert len(parts[0].runs) == 1
+
+
+def test_report_only_without_results(tmp_path, parts, capsys):
+    assert run_all.main(["--report-only", "--out", str(tmp_path)]) == 2
+    assert "holds no results" in capsys.readouterr().err
+
+
+def test_no_pango_gives_3_and_the_html(tmp_path, parts, templates, capsys, monkeypatch):
+    def refuse(html):
+        raise report.PdfUnavailableError(f"no Pango: {report.PANGO}")
+
+    monkeypatch.setattr(report, "render_pdf", refuse)
+    assert run_all.main(["--only", "good", "--out", str(tmp_path)]) == 3
+    assert (tmp_path / "report.html").exists()
+    assert "apt-get install" in capsys.readouterr().err
+
+
+def test_list(parts, capsys):
+    assert run_all.main(["--list"]) == 0
+    assert capsys.readouterr().out.split()[:2] == ["good", "A"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--only", "conv1_unit"], "no part conv1_unit; there are: good, bad"),
+        (["--only"], "expected at least one argument"),
+        (["--wrong"], "unrecognized arguments: --wrong"),
+        (["--seed", "x"], "invalid int value"),
+        (["--seed", "-1"], "0 or more"),
+        (["--weights", "alexnet"], "write NAME=FILE"),
+        (["--weights", "resnet=a.pth"], "no network resnet; there are: alexnet"),
+    ],
+)
+def test_wrong_usage_gives_2(parts, arguments, says, capsys):
+    assert exit_status(arguments) == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(None, "does not exist"), (b"", "empty"), (b"\x80\x02cposix\nsystem\n.", "posix.system")],
+)
+def test_a_bad_weights_file_stops_before_anything_runs(tmp_path, parts, content, says, capsys):
+    file = tmp_path / "mine.pth"
+    if content is not None:
+        file.write_bytes(content)
+    assert run_all.main(["--weights", f"alexnet={file}", "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert str(file) in error
+    assert error.count("\n") == 1
+    assert parts[0].runs == []
+
+
+def test_an_output_folder_that_cannot_be_made(tmp_path, parts, capsys):
+    (tmp_path / "file").write_text("")
+    assert run_all.main(["--out", str(tmp_path / "file" / "out")]) == 2
+    assert "Not a directory" in capsys.readouterr().err
+
+
+def test_interrupted(tmp_path, parts, capsys):
+    parts[0].error = KeyboardInterrupt()
+    assert run_all.main(["--out", str(tmp_path)]) == 130
+    assert "run again to go on" in capsys.readouterr().err

@@ -1,0 +1,168 @@
+import io
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from tests.fake_part import FakePart
+from tfviz import provenance
+from tfviz.errors import BadFileError, WeightsUnavailableError
+from tfviz.progress import Reporter
+from tfviz.results import PartResult
+from tfviz.runner import Options, Runner, load_results, write_manifest
+from tfviz.weights import fetch
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run a part in tmp_path; returns (result, what was printed)."""
+
+    def run(part, **options):
+        output = io.StringIO()
+        with Reporter(Console(file=output, soft_wrap=True)) as reporter:
+            result = Runner(Options(tmp_path, **options), reporter).run(part)
+        return result, output.getvalue()
+
+    return run
+
+
+def test_result_arrays_and_figures_are_stored(run, tmp_path):
+    result, _ = run(FakePart(), seed=7)
+    assert PartResult.load(tmp_path / "results" / "fake.json") == result
+    assert result.status == "done"
+    assert result.numbers["sum"].value == 3.0
+    assert result.settings == {"size": 3}
+    assert result.provenance["seed"] == 7
+    assert not result.provenance["quick"]
+    assert result.provenance["seconds"] >= 0
+    assert result.provenance["versions"]["numpy"] == np.__version__
+    np.testing.assert_array_equal(np.load(tmp_path / "arrays" / "fake.npz")["ones"], np.ones(3))
+    assert [figure.path for figure in result.figures] == ["figures/fake/line.svg"]
+    assert (tmp_path / "figures" / "fake" / "line.svg").read_text().startswith("<?xml")
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["fake"]
+
+
+def test_the_same_run_gives_the_same_figure_bytes(run, tmp_path):
+    run(FakePart())
+    before = (tmp_path / "figures" / "fake" / "line.svg").read_bytes()
+    run(FakePart(), force=True)
+    assert (tmp_path / "figures" / "fake" / "line.svg").read_bytes() == before
+
+
+def test_unchanged_is_kept_and_every_change_runs_again(run, tmp_path, monkeypatch):
+    part = FakePart()
+    run(part)
+    _, printed = run(part)
+    assert "unchanged" in printed
+    assert len(part.runs) == 1
+    run(part, force=True)
+    run(part, seed=1)
+    assert len(part.runs) == 3
+    quick, _ = run(part, quick=True)
+    assert quick.provenance["quick"]
+    assert quick.numbers["sum"].value == 2.0
+    run(part)
+    assert len(part.runs) == 5
+    (tmp_path / "figures" / "fake" / "line.svg").unlink()
+    run(part)
+    (tmp_path / "results" / "fake.json").write_text("{")
+    run(part)
+    monkeypatch.setattr(provenance, "code_sha256", lambda part: "other code")
+    run(part)
+    assert len(part.runs) == 8
+
+
+def test_a_failure_is_stored_and_the_last_good_result_survives_it(run, tmp_path):
+    part = FakePart()
+    good, _ = run(part)
+    failed, printed = run(FakePart(error=BadFileError("x.pth is cut off: copy it again.")), force=True)
+    assert (failed.status, failed.reason) == ("failed", "x.pth is cut off: copy it again.")
+    assert "Traceback" not in printed
+    assert failed.provenance["traceback"] == ""
+    assert load_results(tmp_path, ["fake"])["fake"].status == "failed"
+    run(FakePart(error=ZeroDivisionError("once more")), force=True)
+    again, printed = run(part)
+    assert again == good
+    assert "unchanged" in printed
+    assert len(part.runs) == 1
+
+
+def test_a_bug_is_stored_with_its_traceback(run):
+    failed, printed = run(FakePart(error=ZeroDivisionError("division by zero")))
+    assert failed.reason == "ZeroDivisionError: division by zero"
+    assert "fake_part.py" in failed.provenance["traceback"]
+    assert "Traceback" not in printed
+
+
+def test_the_first_network_that_can_be_had_is_taken(run, tmp_path, monkeypatch):
+    asked = []
+
+    def fake_fetch(name, **options):
+        asked.append((name, options["offline"]))
+        if name == "alexnet":
+            raise WeightsUnavailableError("alexnet cannot be had: take a file.")
+        return fetch.WeightsFile(path=tmp_path, sha256="ab" * 32, source="a test", network=name)
+
+    monkeypatch.setattr(fetch, "fetch", fake_fetch)
+    part = FakePart(NETWORKS=("alexnet", "squeezenet"))
+    result, printed = run(part, offline=True)
+    assert asked == [("alexnet", True), ("squeezenet", True)]
+    assert part.runs[0].context.network == "squeezenet"
+    assert result.provenance["network"] == "squeezenet"
+    assert result.provenance["weights"] == {"sha256": "ab" * 32, "source": "a test"}
+    assert printed.count("alexnet cannot be had") == 1
+
+
+def test_without_any_network_the_part_is_not_run_and_says_why(run, monkeypatch):
+    def no_weights(name, **_options):
+        raise WeightsUnavailableError(f"{name} cannot be had.")
+
+    monkeypatch.setattr(fetch, "fetch", no_weights)
+    part = FakePart(NETWORKS=("alexnet", "squeezenet"))
+    result, _ = run(part)
+    assert result.status == "not run"
+    assert result.reason == "alexnet cannot be had. squeezenet cannot be had."
+    assert part.runs == []
+
+
+def test_unavailable_weights_are_said_once_a_run(tmp_path, monkeypatch):
+    calls = []
+
+    def no_weights(name, **_options):
+        calls.append(name)
+        raise WeightsUnavailableError("alexnet cannot be had.")
+
+    monkeypatch.setattr(fetch, "fetch", no_weights)
+    output = io.StringIO()
+    with Reporter(Console(file=output)) as reporter:
+        runner = Runner(Options(tmp_path), reporter)
+        runner.run(FakePart(ID="one", NETWORKS=("alexnet",)))
+        runner.run(FakePart(ID="two", NETWORKS=("alexnet",)))
+    assert calls == ["alexnet"]
+    assert output.getvalue().count("cannot be had") == 1
+
+
+def test_numbers_that_are_not_finite_fail_the_part(run):
+    class Broken(FakePart):
+        def run(self, settings, context):
+            findings = super().run(settings, context)
+            return type(findings)(findings.numbers, findings.arrays, {"bad": float("nan")})
+
+    result, _ = run(Broken())
+    assert result.status == "failed"
+    assert "Out of range float" in result.reason or "JSON" in result.reason
+
+
+def test_manifest_lists_every_part_and_file(run, tmp_path):
+    result, _ = run(FakePart())
+    write_manifest(tmp_path, {"fake": result}, ["fake", "other"])
+    parts = json.loads((tmp_path / "manifest.json").read_text())["parts"]
+    assert parts[0]["status"] == "done"
+    for file in parts[0]["files"]:
+        assert (tmp_path / file).is_file()
+    assert parts[1] == {"part": "other", "status": "not run", "reason": "not asked for", "files": []}
+
+
+def test_code_of_other_parts_does_not_count():
+    assert provenance.code_sha256("conv1_units") != provenance.code_sha256("conv1_filters")

@@ -1,0 +1,119 @@
+"""The one optimisation loop: gradient ascent on pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from tfviz import gradients
+from tfviz.errors import TfvizError
+from tfviz.objectives import Goal
+
+Rate = float | Callable[[int], float]
+
+
+class AscentDivergedError(TfvizError):
+    """The score or the picture became infinite or undefined."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What an ascent did.
+
+    Attributes:
+        picture: (N, H, W, 3) float32, after the last step.
+        scores: (steps + 1, N): the goal at the start and after every step.
+        terms: {name: (steps + 1, N)}: each term's own value, without its weight.
+        snapshots: {step: (N, H, W, 3)} for every step in keep; step 0 is the start.
+    """
+
+    picture: np.ndarray
+    scores: np.ndarray
+    terms: dict[str, np.ndarray]
+    snapshots: dict[int, np.ndarray]
+
+
+def ascend(
+    model: keras.Model,
+    goal: Goal,
+    start: np.ndarray,
+    *,
+    steps: int,
+    rate: Rate,
+    clip: tuple[float, float] | None = (0.0, 1.0),
+    keep: Collection[int] = (),
+) -> Trace:
+    """Repeat ``x <- clip(x + rate * d goal / d x)``: plain gradient ascent, without momentum or normalisation.
+
+    Args:
+        model: takes pictures (N, H, W, 3).
+        goal: what to maximise, one score per picture; pictures of a batch do not influence each other.
+        start: (N, H, W, 3) or one picture (H, W, 3).
+        steps: how many, 0 or more.
+        rate: a positive number, or a function of the step (0 .. steps - 1).
+        clip: smallest and largest value of a picture, or None: not clipped.
+        keep: steps (0 .. steps) after which the pictures are kept as snapshots.
+
+    Returns:
+        The trace; its picture is always a batch, also where start was one picture.
+
+    Raises:
+        ValueError: start, steps, clip or keep make no sense, or the goal does not fit the model.
+        AscentDivergedError: a score or a picture became infinite or NaN; the message names the step.
+    """
+    start = np.asarray(start, np.float32)
+    if start.ndim == 3:
+        start = start[np.newaxis]
+    if start.ndim != 4 or start.shape[-1] != 3:
+        raise ValueError(f"start must be (N, H, W, 3) or (H, W, 3), not {start.shape}")
+    if not np.isfinite(start).all():
+        raise ValueError("start has values that are not finite")
+    if steps < 0:
+        raise ValueError(f"steps must be 0 or more, not {steps}")
+    if clip is not None and not clip[0] < clip[1]:
+        raise ValueError(f"clip must be (smallest, largest), not {clip}")
+    if outside := [step for step in keep if not 0 <= step <= steps]:
+        raise ValueError(f"keep asks for steps {outside}, the ascent has 0 to {steps}")
+
+    rates = [rate(step) if callable(rate) else rate for step in range(steps)]
+    advance = gradients.ascent_loop(model, goal, start, clip)
+    snapshots = {0: start} if 0 in keep else {}
+    stretches = []
+    position = 0
+    for stop in sorted({*keep, steps} - {0}):
+        stretch = advance(rates[position:stop])
+        _check_finite(stretch, position)
+        stretches.append(stretch)
+        if stop in keep:
+            snapshots[stop] = stretch.pictures
+        position = stop
+
+    last = stretches[-1].pictures if stretches else start
+    # A step of rate 0 reads the score of the last picture and leaves it where it is.
+    stretches.append(advance([0.0]))
+    _check_finite(stretches[-1], steps)
+    return Trace(
+        picture=last,
+        scores=np.concatenate([stretch.scores for stretch in stretches]),
+        terms={
+            name: np.concatenate([stretch.terms[name] for stretch in stretches])
+            for name in stretches[-1].terms
+        },
+        snapshots=snapshots,
+    )
+
+
+def _check_finite(stretch: gradients.Stretch, first_step: int) -> None:
+    bad = ~np.isfinite(stretch.scores).all(axis=1)
+    if bad.any():
+        raise AscentDivergedError(
+            f"The score is not finite at step {first_step + int(bad.argmax())}: take a smaller rate."
+        )
+    # A ReLU can turn NaN into 0: the score alone does not tell.
+    if not np.isfinite(stretch.pictures).all():
+        raise AscentDivergedError(
+            f"The picture is not finite after step {first_step + len(stretch.scores)}: take a smaller rate."
+        )

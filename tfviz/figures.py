@@ -1,0 +1,186 @@
+"""Every plot, from arrays in a result; the only place that knows colours and sizes.
+
+Pictures are (H, W, 3) RGB in [0, 1]; sizes are inches, since figures fill the width of a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+P = ParamSpec("P")
+Array = npt.NDArray[Any]
+
+PAGE = 6.9  # inches: the text width of the report's page
+INK, MUTED, GRID = "#1c2733", "#66727f", "#d7dde3"
+# Told apart also by those who do not see red and green apart (Okabe and Ito 2008), and in grey.
+BLUE, ORANGE, GREEN, PINK = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
+STYLE = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlecolor": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "text.color": INK,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "figure.dpi": 100,
+    "savefig.dpi": 220,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "tfviz",
+}
+
+
+def save(figure: Figure, stem: Path) -> Path:
+    """Write a figure as SVG and return its path; the same figure gives the same bytes."""
+    path = stem.with_suffix(".svg")
+    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+        figure.savefig(path, metadata={"Date": None, "Creator": None})
+    return path
+
+
+def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    @wraps(draw)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+            return draw(*args, **kwargs)
+
+    return wrapper
+
+
+def scaled(values: Array) -> Array:
+    """Values mapped linearly so that the smallest is 0 and the largest 1; a constant becomes 0.5."""
+    low, high = values.min(), values.max()
+    return (values - low) / (high - low) if high > low else np.full(values.shape, 0.5)
+
+
+def centred(values: Array) -> Array:
+    """Values mapped linearly so that 0 is 0.5 and the largest magnitude 0 or 1."""
+    largest = np.abs(values).max()
+    return 0.5 + values / (2 * largest) if largest > 0 else np.full(values.shape, 0.5)
+
+
+@_styled
+def tile_grid(tiles: Array, columns: int, *, number_rows: bool = True) -> Figure:
+    """Small pictures (n, h, w, 3) in [0, 1] side by side, row after row, one pixel apart."""
+    count, height, width = tiles.shape[:3]
+    rows = -(-count // columns)
+    canvas = np.ones((rows * (height + 1) - 1, columns * (width + 1) - 1, 3))
+    for index, tile in enumerate(tiles):
+        top, left = index // columns * (height + 1), index % columns * (width + 1)
+        canvas[top : top + height, left : left + width] = tile
+    side = 0.72 * PAGE
+    figure = Figure(figsize=(side, side * canvas.shape[0] / canvas.shape[1]), layout="constrained")
+    axes = figure.subplots()
+    _show(axes, canvas)
+    if number_rows:
+        axes.set_yticks([row * (height + 1) + (height - 1) / 2 for row in range(rows)])
+        axes.set_yticklabels([str(row * columns) for row in range(rows)])
+        axes.set_xticks([column * (width + 1) + (width - 1) / 2 for column in range(columns)])
+        axes.set_xticklabels([f"+{column}" for column in range(columns)])
+        axes.tick_params(length=0)
+    return figure
+
+
+@_styled
+def picture_table(
+    rows: Sequence[tuple[str, Sequence[Array]]], headings: Sequence[str] = (), *, cell: float = 1.4
+) -> Figure:
+    """Rows of pictures with a label before each row and a heading over each column.
+
+    Pictures may have three colours, or be maps (h, w), drawn in grey from -max to max.
+    """
+    columns = max(len(pictures) for _, pictures in rows)
+    figure = Figure(figsize=(min(PAGE, cell * columns + 0.5), cell * len(rows) + 0.2), layout="constrained")
+    table = figure.subplots(len(rows), columns, squeeze=False)
+    for (label, pictures), line in zip(rows, table, strict=True):
+        for axes in line[len(pictures) :]:
+            axes.set_axis_off()
+        for axes, picture in zip(line, pictures, strict=False):
+            _show(axes, picture)
+        line[0].set_ylabel(label, rotation=0, ha="right", va="center")
+    for axes, heading in zip(table[0], headings, strict=False):
+        axes.set_title(heading)
+    return figure
+
+
+@_styled
+def gabor_sizes(n_x: Array, n_y: Array, edges: Array, cells: Array) -> Figure:
+    """Size of fitted Gabors in cycles, over a histogram of simple cells (rows n_x, columns n_y, shared edges)."""
+    figure = Figure(figsize=(0.66 * PAGE, 0.52 * PAGE), layout="constrained")
+    axes = figure.subplots()
+    shade = axes.pcolormesh(
+        edges, edges, np.asarray(cells).T, cmap="Blues", edgecolors="white", linewidth=0.5
+    )
+    low = min(float(edges[0]), float(n_x.min()), float(n_y.min())) / 1.2
+    high = max(float(edges[-1]), float(n_x.max()), float(n_y.max())) * 1.2
+    axes.plot([low, high], [low, high], color=MUTED, linewidth=0.8, linestyle=":")
+    axes.scatter(n_x, n_y, s=20, color=ORANGE, marker="D", edgecolors="white", linewidths=0.4)
+    axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), aspect="equal")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("$n_x = \\sigma_x f$: cycles across the stripes")
+    axes.set_ylabel("$n_y = \\sigma_y f$: cycles along the stripes")
+    figure.colorbar(shade, ax=axes, label="simple cells in the bin", shrink=0.8)
+    return figure
+
+
+@_styled
+def histogram(values: Array, edges: Array, threshold: float, label: str, threshold_label: str) -> Figure:
+    """How often values fall between edges, with a line at a threshold."""
+    figure = Figure(figsize=(0.62 * PAGE, 1.9), layout="constrained")
+    axes = figure.subplots()
+    axes.hist(values, bins=list(edges), color=BLUE, edgecolor="white", linewidth=0.5)
+    axes.axvline(threshold, color=ORANGE, linewidth=1.2, label=threshold_label)
+    axes.set(xlabel=label, ylabel="filters")
+    axes.legend(loc="upper left")
+    return figure
+
+
+@_styled
+def curves(
+    lines: Sequence[tuple[str, Array]], *, xlabel: str, ylabel: str, bounds: Sequence[float] = ()
+) -> Figure:
+    """One line per (label, values) against the step; each bound is a dotted level in its line's colour."""
+    figure = Figure(figsize=(0.8 * PAGE, 2.2), layout="constrained")
+    axes = figure.subplots()
+    axes.grid(True)
+    palette = (BLUE, ORANGE, GREEN, PINK)
+    for index, (label, values) in enumerate(lines):
+        colour = palette[index % len(palette)]
+        axes.plot(np.arange(len(values)), values, color=colour, label=label, linewidth=1.3)
+        if index < len(bounds):
+            axes.axhline(bounds[index], color=colour, linewidth=0.8, linestyle=":")
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.set_xlim(left=0)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def _show(axes: Axes, picture: Array) -> None:
+    if picture.ndim == 2:
+        axes.imshow(centred(picture), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    else:
+        axes.imshow(np.clip(picture, 0, 1), interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)

@@ -1,0 +1,138 @@
+"""The only file that takes gradients and knows TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfviz.objectives import Goal, Reading
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        f"tfviz takes gradients with TensorFlow, but Keras runs on {keras.backend.backend()}: "
+        "set KERAS_BACKEND=tensorflow before Keras is imported."
+    )
+
+Tensor = Any
+_MODEL_OUTPUT = "(output)"  # not a name that a layer can have
+
+
+def gpus() -> list[str]:
+    """Names of the GPUs that TensorFlow uses."""
+    details = [
+        tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")
+    ]
+    return [str(detail.get("device_name", "GPU of unknown name")) for detail in details]
+
+
+class Probe:
+    """A goal bound to a model: pictures in, score and terms out.
+
+    Only the layers that the goal needs are computed.
+
+    Raises:
+        ValueError: the model has no layer of a name that the goal reads.
+    """
+
+    def __init__(self, model: keras.Model, goal: Goal) -> None:
+        known = {layer.name for layer in model.layers}
+        for name in goal.layers:
+            if name not in known:
+                raise ValueError(f"{model.name} has no layer {name!r}; it has {', '.join(sorted(known))}")
+        self.goal = goal
+        outputs = {name: model.get_layer(name).output for name in goal.layers}
+        if goal.reads_logits:
+            outputs[_MODEL_OUTPUT] = model.output
+        self._model = keras.Model(model.inputs, outputs) if outputs else None
+
+    def __call__(self, pictures: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Score (N,) and unweighted terms {name: (N,)} of pictures (N, H, W, 3)."""
+        layers = dict(self._model(pictures, training=False)) if self._model is not None else {}
+        logits = layers.pop(_MODEL_OUTPUT, None)
+        return self.goal.evaluate(Reading(pictures, logits, layers))
+
+
+def value_and_gradient(
+    model: keras.Model, goal: Goal, pictures: np.ndarray
+) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
+    """The goal and its gradient with respect to each picture.
+
+    Args:
+        model: takes (N, H, W, 3).
+        goal: one score per picture.
+        pictures: (N, H, W, 3).
+
+    Returns:
+        scores (N,), terms {name: (N,)}, gradient (N, H, W, 3); float32.
+    """
+    probe = Probe(model, goal)
+
+    @tf.function(autograph=False)
+    def run(x: Tensor) -> Any:
+        return _gradient(probe, x)
+
+    scores, terms, gradient = run(tf.convert_to_tensor(pictures, tf.float32))
+    return scores.numpy(), {name: value.numpy() for name, value in terms.items()}, gradient.numpy()
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A stretch of the ascent: scores and terms before each step, and the picture after the last."""
+
+    pictures: np.ndarray
+    scores: np.ndarray
+    terms: dict[str, np.ndarray]
+
+
+def ascent_loop(
+    model: keras.Model, goal: Goal, start: np.ndarray, clip: tuple[float, float] | None
+) -> Callable[[Sequence[float]], Stretch]:
+    """The loop x <- clip(x + rate * d score / d x), compiled whole.
+
+    Returns:
+        advance(rates): takes one step per rate and returns scores (steps, N) and terms of the pictures *before*
+        each step, and the pictures after the last. Called again, it goes on from there.
+    """
+    probe = Probe(model, goal)
+    x = tf.Variable(start, dtype=tf.float32)
+    names = sorted({term.name for _, term in goal.terms})
+
+    # Without autograph: what a goal has to say about a model that it does not fit stays one readable line.
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)], autograph=False)
+    def run(rates: Tensor) -> Any:
+        steps = tf.shape(rates)[0]
+
+        def body(step: Tensor, arrays: list[tf.TensorArray]) -> tuple[Tensor, list[tf.TensorArray]]:
+            score, terms, gradient = _gradient(probe, x)
+            moved = x + rates[step] * gradient
+            x.assign(moved if clip is None else tf.clip_by_value(moved, *clip))
+            values = [score, *(terms[name] for name in names)]
+            written = [array.write(step, value) for array, value in zip(arrays, values, strict=True)]
+            return step + 1, written
+
+        arrays = [
+            tf.TensorArray(tf.float32, size=steps, element_shape=start.shape[:1]) for _ in ["score", *names]
+        ]
+        _, arrays = tf.while_loop(
+            lambda step, _: step < steps, body, (tf.constant(0), arrays), parallel_iterations=1
+        )
+        return [array.stack() for array in arrays]
+
+    def advance(rates: Sequence[float]) -> Stretch:
+        scores, *terms = (values.numpy() for values in run(tf.constant(rates, tf.float32)))
+        return Stretch(x.numpy(), scores, dict(zip(names, terms, strict=True)))
+
+    return advance
+
+
+def _gradient(probe: Probe, x: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        scores, terms = probe(tf.convert_to_tensor(x))
+    # The scores of a batch do not see each other's pictures: the gradient of their sum is each one's own.
+    return scores, terms, tape.gradient(scores, x)

@@ -1,0 +1,67 @@
+"""Networks by name, with their published weights."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+
+from tfviz.models import alexnet, caffe_alexnet, layouts, squeezenet
+from tfviz.weights import fetch, readers
+
+
+class Network(NamedTuple):
+    """How a network is built, and the files that hold its weights."""
+
+    build: Callable[..., keras.Model]
+    layouts: tuple[layouts.Layout, ...]
+
+
+NETWORKS = {
+    "alexnet": Network(alexnet.build, alexnet.LAYOUTS),
+    "alexnet_features": Network(alexnet.build_features, alexnet.FEATURES_LAYOUTS),
+    "caffe_alexnet": Network(caffe_alexnet.build, caffe_alexnet.LAYOUTS),
+    "squeezenet": Network(squeezenet.build, squeezenet.LAYOUTS),
+}
+"""Every network that `load` knows."""
+
+
+def load(
+    name: str,
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    normalize: bool = True,
+    offline: bool = False,
+    user_files: Mapping[str, Path] | None = None,
+    input_shape: tuple[int | None, int | None, int] | None = None,
+) -> keras.Model:
+    """Builds a network and puts its trained weights in.
+
+    Args:
+        name: "alexnet", "alexnet_features", "caffe_alexnet" or "squeezenet".
+        weights: A file of weights, in any layout that the network's module lists. None: the published
+            weights, downloaded unless they are in the cache.
+        normalize: Whether preprocessing is the first layer. If not, the network's own input goes in.
+        offline: Whether to make do with what is in the cache.
+        user_files: Files that the user has, by network, to take in place of a download.
+        input_shape: Rows, columns and colours, where the network allows another than its own; None for a
+            number of rows or columns: any.
+
+    Returns:
+        A model named `name`, from pictures (N, H, W, 3) RGB float32 in [0, 1] to logits (N, 1000);
+        "alexnet_features": to its last pooled map, (N, 6, 6, 256) for pictures of 224x224.
+
+    Raises:
+        ValueError: There is no network of this name, or it does not take this input shape.
+        BadFileError: The file of weights is missing, damaged, or another network's.
+        WeightsUnavailableError: The weights are not in the cache and could not be downloaded.
+    """
+    if name not in NETWORKS:
+        raise ValueError(f"There is no network {name!r}; there are {', '.join(sorted(NETWORKS))}.")
+    network = NETWORKS[name]
+    shape = {} if input_shape is None else {"input_shape": input_shape}
+    model = network.build(**shape, normalize=normalize)
+    path = Path(weights) if weights else fetch.fetch(name, offline=offline, user_files=user_files or {}).path
+    layouts.fill(model, network.layouts, readers.read(path), path=path)
+    return model

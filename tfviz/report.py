@@ -1,0 +1,159 @@
+"""Stored results -> Jinja2 -> HTML -> WeasyPrint -> PDF. No numerics, no TensorFlow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+import jinja2
+
+from tfviz.errors import TfvizError
+from tfviz.grading import Verdict, summary
+from tfviz.provenance import ROOT
+from tfviz.results import PartResult, write_atomically
+
+TEMPLATES = ROOT / "templates"
+NETWORK_NAMES = {
+    "alexnet": "AlexNet",
+    "alexnet_features": "AlexNet (convolutions)",
+    "caffe_alexnet": "AlexNet (BVLC)",
+    "squeezenet": "SqueezeNet 1.1",
+}
+PANGO = "apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
+
+
+class PdfUnavailableError(TfvizError):
+    """The HTML is there, but this machine cannot make the PDF."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part as the report shows it; result is None where it was never run."""
+
+    id: str
+    title: str
+    track: str
+    result: PartResult | None
+    verdicts: Sequence[Verdict]
+
+    @property
+    def status(self) -> str:
+        """The stored status, or "not run"."""
+        return self.result.status if self.result else "not run"
+
+    @property
+    def quick(self) -> bool:
+        """Whether the stored result is that of a shorter run."""
+        return bool(self.result and self.result.provenance.get("quick"))
+
+    @property
+    def reason(self) -> str:
+        """Why there is nothing to show; "" where there is."""
+        return self.result.reason if self.result else "it was not asked for"
+
+
+def render_html(out: Path, sections: Sequence[Section], about: Mapping[str, Any]) -> Path:
+    """Write report.html from stored results.
+
+    Args:
+        out: the output folder, in which the figures lie already.
+        sections: the parts, in report order.
+        about: facts about the program: "commit", "created", "versions".
+
+    Returns:
+        The file's path.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        significant=significant, like=like, network=lambda name: NETWORK_NAMES.get(name, name)
+    )
+    verdicts = [verdict for section in sections for verdict in section.verdicts]
+    css = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    html = environment.get_template("base.html").render(
+        sections=sections, verdicts=verdicts, summary=summary(verdicts), about=about, css=css
+    )
+    path = out / "report.html"
+    write_atomically(path, lambda temporary: _write(temporary, html))
+    return path
+
+
+def render_pdf(html: Path) -> Path:
+    """Write report.pdf beside report.html.
+
+    Raises:
+        PdfUnavailableError: WeasyPrint or the Pango library is missing; the message has the install line.
+        TfvizError: the page shows a file that is missing or outside its folder; no PDF is written then.
+    """
+    try:
+        import weasyprint
+        from weasyprint.urls import URLFetcher
+    except (ImportError, OSError) as error:
+        raise PdfUnavailableError(
+            f"{html} is written, the PDF is not: WeasyPrint needs the Pango library. "
+            f"Install it and run again with --report-only: {PANGO}"
+        ) from error
+    folder = html.parent.resolve()
+
+    failures: list[str] = []
+
+    class OnlyTheReport(URLFetcher):
+        """Reads files of the output folder, and what lies inside them, and nothing else."""
+
+        def fetch(self, url: str, headers: Any = None) -> Any:
+            parts = urlparse(url)
+            inside = parts.scheme == "file" and folder in Path(unquote(parts.path)).resolve().parents
+            try:
+                if not inside and parts.scheme != "data":  # an SVG holds its pictures as data
+                    raise ValueError(f"it is not in {folder}")
+                return super().fetch(url, headers)
+            except (ValueError, OSError) as error:
+                # WeasyPrint would log it and leave the figure out.
+                failures.append(f"{url} ({error})")
+                raise
+
+    document = weasyprint.HTML(filename=html, url_fetcher=OnlyTheReport())
+    path = html.with_suffix(".pdf")
+
+    def write(temporary: Path) -> None:
+        document.write_pdf(temporary, pdf_tags=True, optimize_images=True)
+        if failures:
+            raise TfvizError(
+                f"{html} shows what cannot be read: {'; '.join(failures)}. Run again with --force."
+            )
+
+    write_atomically(path, write)
+    return path
+
+
+def significant(value: float, digits: int = 4) -> str:
+    """A number as people write it: so many significant digits, thousands apart, an exponent only where needed."""
+    if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e15):
+        return f"{int(value):,}".replace(",", "\u202f") if abs(value) >= 10_000 else str(int(value))
+    exponent = math.floor(math.log10(abs(value)))
+    if not -4 <= exponent < 9:
+        mantissa, power = f"{value:.{digits - 1}e}".split("e")
+        superscript = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        return f"{mantissa} × 10{superscript}".replace("-", "−")
+    return f"{value:,.{max(0, digits - 1 - exponent)}f}".replace(",", "\u202f").replace("-", "−")
+
+
+def like(value: float, tolerance: float) -> str:
+    """A measured value with one digit more than its tolerance has."""
+    if tolerance <= 0 or float(tolerance).is_integer():
+        return significant(value, 6)
+    decimals = max(0, 1 - math.floor(math.log10(tolerance)))
+    return f"{value:,.{decimals}f}".replace(",", "\u202f").replace("-", "−")
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")

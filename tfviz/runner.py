@@ -1,0 +1,246 @@
+"""Runs parts, stores their results as they finish, skips what is unchanged."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfviz import provenance
+from tfviz.context import Context
+from tfviz.errors import BadFileError, TfvizError, WeightsUnavailableError
+from tfviz.results import Drawing, FigureFile, Findings, PartResult, write_atomically, write_json
+from tfviz.weights import fetch
+from tfviz.weights.fetch import WeightsFile
+
+if TYPE_CHECKING:
+    from tfviz.parts import Part
+    from tfviz.progress import Reporter
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for, as far as it changes what is computed.
+
+    Attributes:
+        out: the output folder.
+        quick: shorter settings, labelled so in the report.
+        force: run again also what is unchanged.
+        offline: download nothing.
+        seed: of every random number.
+        weights: files named by the user, by network.
+    """
+
+    out: Path
+    quick: bool = False
+    force: bool = False
+    offline: bool = False
+    seed: int = 0
+    weights: Mapping[str, Path] = field(default_factory=dict)
+
+
+class Runner:
+    """Runs parts one after the other; what one of them does wrong stays with it."""
+
+    def __init__(self, options: Options, reporter: Reporter) -> None:
+        self.options = options
+        self.reporter = reporter
+        self._weights: dict[str, WeightsFile | str] = {}
+
+    def run(self, part: Part) -> PartResult:
+        """Run one part, or find its stored result still current; what comes back is also stored."""
+        settings = asdict(part.QUICK if self.options.quick else part.SETTINGS)
+        network, weights, missing = self._network_for(part)
+        if missing:
+            return self._without_result(part, settings, "not run", missing)
+        fingerprint = provenance.fingerprint(
+            part.ID,
+            settings,
+            {"seed": self.options.seed, "network": network, "weights": weights.sha256 if weights else None},
+        )
+        if not self.options.force and (stored := self._current(part.ID, fingerprint)):
+            self.reporter.say(f"{part.ID}: unchanged, kept")
+            return stored
+
+        self.reporter.say(f"{part.ID}: running" + (f" on {network}" if network else ""))
+        clock = time.perf_counter()
+        try:
+            result = self._compute(
+                part, Context(self.options.seed, self.reporter, network, weights), fingerprint
+            )
+        except Exception as error:
+            expected = isinstance(error, TfvizError)
+            reason = str(error) if expected else f"{type(error).__name__}: {error}"
+            self.reporter.say(f"{part.ID}: failed: {reason}")
+            details = "" if expected else traceback.format_exc()
+            return self._without_result(part, settings, "failed", reason, traceback=details)
+        self.reporter.say(f"{part.ID}: done in {time.perf_counter() - clock:.1f} s")
+        return result
+
+    def _compute(self, part: Part, context: Context, fingerprint: str) -> PartResult:
+        """Run the part, draw its figures and store everything."""
+        settings = part.QUICK if self.options.quick else part.SETTINGS
+        weights = context.weights
+        started, clock = provenance.now(), time.perf_counter()
+        findings = part.run(settings, context)
+        drawings = part.figures(findings)
+        result = PartResult(
+            part=part.ID,
+            status="done",
+            numbers=findings.numbers,
+            facts=findings.facts,
+            settings=asdict(settings),
+            provenance={
+                "fingerprint": fingerprint,
+                "started": started,
+                "seconds": round(time.perf_counter() - clock, 3),
+                "peak_memory_mb": round(provenance.peak_memory_mb(), 1),
+                "quick": self.options.quick and part.QUICK != part.SETTINGS,
+                "seed": self.options.seed,
+                "commit": provenance.commit(),
+                "versions": provenance.versions(),
+                "devices": provenance.devices(),
+                "network": context.network,
+                "weights": {"sha256": weights.sha256, "source": weights.source} if weights else None,
+            },
+        )
+        return self._store(result, findings, drawings)
+
+    def _network_for(self, part: Part) -> tuple[str | None, WeightsFile | None, str]:
+        """The first of the part's networks whose weights can be had, or why none can."""
+        reasons = []
+        for name in part.NETWORKS:
+            found = self._fetch(name)
+            if isinstance(found, WeightsFile):
+                return name, found, ""
+            reasons.append(found)
+        return None, None, " ".join(reasons)
+
+    def _fetch(self, name: str) -> WeightsFile | str:
+        """A network's weights, or why they cannot be had; tried, and said, once a run."""
+        if name not in self._weights:
+            try:
+                self._weights[name] = fetch.fetch(
+                    name,
+                    offline=self.options.offline,
+                    user_files=self.options.weights,
+                    progress=self.reporter.progress,
+                    say=self.reporter.say,
+                )
+            except (WeightsUnavailableError, BadFileError) as error:
+                self.reporter.say(str(error))
+                self._weights[name] = str(error)
+        return self._weights[name]
+
+    def _current(self, part: str, fingerprint: str) -> PartResult | None:
+        """The stored result with that fingerprint whose files are all there, if there is one."""
+        for path in (_result_path(self.options.out, part), _kept_path(self.options.out, part)):
+            try:
+                stored = PartResult.load(path)
+            except BadFileError:
+                continue
+            files = [figure.path for figure in stored.figures] + [f"arrays/{part}.npz"]
+            whole = all((self.options.out / file).is_file() for file in files)
+            if stored.status == "done" and stored.provenance.get("fingerprint") == fingerprint and whole:
+                stored.save(_result_path(self.options.out, part))
+                return stored
+        return None
+
+    def _without_result(
+        self, part: Part, settings: Mapping[str, Any], status: Any, reason: str, **details: Any
+    ) -> PartResult:
+        """Store that a part failed or did not run; an earlier result stays beside it, to be taken up again."""
+        path = _result_path(self.options.out, part.ID)
+        try:
+            earlier_is_good = PartResult.load(path).status == "done"
+        except BadFileError:
+            earlier_is_good = False
+        if earlier_is_good:
+            path.replace(_kept_path(self.options.out, part.ID))
+        result = PartResult(
+            part=part.ID,
+            status=status,
+            reason=reason,
+            settings=settings,
+            provenance={"started": provenance.now(), "commit": provenance.commit(), **details},
+        )
+        result.save(path)
+        return result
+
+    def _store(self, result: PartResult, findings: Findings, drawings: Sequence[Drawing]) -> PartResult:
+        """Write arrays and figures, then the result that names them."""
+        import numpy as np
+
+        from tfviz import figures
+
+        out = self.options.out
+        write_atomically(
+            out / "arrays" / f"{result.part}.npz",
+            lambda path: np.savez_compressed(path, **dict(findings.arrays)),  # type: ignore[arg-type]
+        )
+        folder = out / "figures" / result.part
+        fresh = folder.with_name(f".{result.part}.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        stored = []
+        for drawing in drawings:
+            file = figures.save(drawing.figure, fresh / drawing.name)
+            stored.append(
+                FigureFile(f"figures/{result.part}/{file.name}", caption=drawing.caption, alt=drawing.alt)
+            )
+        # The old result goes before its figures do: no stored result ever shows another run's figures.
+        _result_path(out, result.part).unlink(missing_ok=True)
+        _kept_path(out, result.part).unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(fresh, folder)
+        result = replace(result, figures=tuple(stored))
+        result.save(_result_path(out, result.part))
+        return result
+
+
+def load_results(out: Path, parts: Sequence[str]) -> dict[str, PartResult]:
+    """The stored results of those parts that have one, in order.
+
+    Raises:
+        BadFileError: a stored result is damaged.
+    """
+    paths = {part: _result_path(out, part) for part in parts}
+    return {part: PartResult.load(path) for part, path in paths.items() if path.exists()}
+
+
+def write_manifest(out: Path, results: Mapping[str, PartResult], parts: Sequence[str]) -> None:
+    """Write manifest.json: which parts there are, how each stands, and the files that belong to it."""
+
+    def entry(part: str) -> dict[str, Any]:
+        if part not in results:
+            return {"part": part, "status": "not run", "reason": "not asked for", "files": []}
+        result = results[part]
+        files = [f"results/{part}.json"]
+        if result.status == "done":
+            files += [f"arrays/{part}.npz", *(figure.path for figure in result.figures)]
+        return {"part": part, "status": result.status, "reason": result.reason, "files": files}
+
+    write_json(
+        out / "manifest.json",
+        {
+            "program": "tfviz",
+            "commit": provenance.commit(),
+            "created": provenance.now(),
+            "versions": provenance.versions(),
+            "parts": [entry(part) for part in parts],
+        },
+    )
+
+
+def _result_path(out: Path, part: str) -> Path:
+    return out / "results" / f"{part}.json"
+
+
+def _kept_path(out: Path, part: str) -> Path:
+    """Where the last good result waits while a failed one stands in its place."""
+    return out / "results" / f"{part}.last-good.json"
