@@ -16,8 +16,10 @@ if sys.version_info < (3, 11):  # noqa: UP036 (this is how a user of an older Py
 
 try:
     from tfviz import provenance
-    from tfviz.errors import TfvizError
-    from tfviz.parts import PARTS
+    from tfviz.context import Inputs
+    from tfviz.errors import BadFileError, TfvizError
+    from tfviz.parts import PARTS, Part
+    from tfviz.runner import Options, Runner
     from tfviz.weights.catalog import CATALOG
 except ModuleNotFoundError as error:
     sys.exit(f"{error.name} is not installed: pip install -r requirements.txt")
@@ -46,6 +48,24 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME=FILE",
         help=f"weights of a network from a file by hand; NAME: {', '.join(CATALOG)}; may be repeated",
     )
+    parser.add_argument(
+        "--image", type=Path, metavar="FILE", help="your picture in place of the drawn jellyfish"
+    )
+    parser.add_argument(
+        "--source-class", metavar="CLASS", help="what it shows: name or index (default: jellyfish)"
+    )
+    parser.add_argument(
+        "--target-class", metavar="CLASS", help="what it shall be taken for: name or index (default: mink)"
+    )
+    parser.add_argument(
+        "--pictures", type=Path, metavar="DIR", help="your pictures, for the part normalization"
+    )
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder with CIFAR-10 (cifar-10-batches-py or cifar-10-python.tar.gz)",
+    )
     parser.add_argument("--offline", action="store_true", help="download nothing; use what is cached")
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of every random number (default: 0)"
@@ -72,8 +92,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.out.mkdir(parents=True, exist_ok=True)
         if options.report_only:
             return _report(options.out, asked_for=())
+        inputs = _inputs(options)
         _check_weights(files)
-        _run(chosen, options, files)
+        _run(
+            chosen,
+            Options(
+                options.out.resolve(),
+                options.quick,
+                options.force,
+                options.offline,
+                options.seed,
+                files,
+                inputs,
+            ),
+        )
         return _report(options.out, asked_for=[part.ID for part in chosen])
     except TfvizError as error:
         return _stop(str(error))
@@ -107,19 +139,31 @@ def _check_weights(files: dict[str, Path]) -> None:
         tfviz.load(name, weights=path)
 
 
-def _run(chosen: Sequence[object], options: argparse.Namespace, files: dict[str, Path]) -> None:
+def _inputs(options: argparse.Namespace) -> Inputs:
+    """The user's pictures, classes and data, checked before anything runs."""
+    from tfviz.data.labels import class_index
+    from tfviz.data.pictures import read_picture
+
+    for folder in (options.pictures, options.data_dir):
+        if folder is not None and not folder.is_dir():
+            raise BadFileError(f"{folder} is not a folder.")
+    if options.image is not None:
+        read_picture(options.image, 224, 224)
+    classes = {
+        name: class_index(text)
+        for name in ("source_class", "target_class")
+        if (text := getattr(options, name)) is not None
+    }
+    return Inputs(image=options.image, pictures=options.pictures, data_dir=options.data_dir, **classes)
+
+
+def _run(chosen: Sequence[Part], options: Options) -> None:
     from tfviz.progress import Reporter
-    from tfviz.runner import Options, Runner
 
     with Reporter() as reporter:
-        runner = Runner(
-            Options(
-                options.out.resolve(), options.quick, options.force, options.offline, options.seed, files
-            ),
-            reporter,
-        )
+        runner = Runner(options, reporter)
         for part in chosen:
-            runner.run(part)  # type: ignore[arg-type]
+            runner.run(part)
 
 
 def _report(out: Path, asked_for: Sequence[str]) -> int:

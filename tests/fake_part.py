@@ -22,6 +22,7 @@ class FakePart:
     TITLE: str = "A part made up for a test"
     TRACK: str = "B"
     NETWORKS: tuple = ()
+    INPUTS: tuple = ()
     SETTINGS: Settings = field(default_factory=Settings)
     QUICK: Settings = field(default_factory=lambda: Settings(size=2))
     EXPECTED: tuple = (Expected("sum", 3.0, 0.5, "reference", "ones add up"),)

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from PIL import Image
 
 import run_all
 from tests.fake_part import FakePart
@@ -115,6 +116,41 @@ def test_a_bad_weights_file_stops_before_anything_runs(tmp_path, parts, content,
     error = capsys.readouterr().err
     assert says in error
     assert str(file) in error
+    assert error.count("\n") == 1
+    assert parts[0].runs == []
+
+
+def test_the_users_inputs_reach_the_parts(tmp_path, parts, templates):
+    Image.new("RGB", (40, 30)).save(tmp_path / "mine.png")
+    arguments = [
+        "--image",
+        str(tmp_path / "mine.png"),
+        "--source-class",
+        "golden retriever",
+        "--target-class",
+        "9",
+    ]
+    out = tmp_path / "out"
+    assert run_all.main([*arguments, "--only", "good", "--out", str(out), "--data-dir", str(tmp_path)]) == 0
+    inputs = parts[0].runs[0].context.inputs
+    assert (inputs.image, inputs.source_class, inputs.target_class) == (tmp_path / "mine.png", 207, 9)
+    assert inputs.data_dir == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--image", "none.png"], "none.png does not exist"),
+        (["--source-class", "crane"], "134 (crane), 517 (crane)"),
+        (["--target-class", "1000"], "from 0 to 999"),
+        (["--pictures", "none"], "none is not a folder"),
+        (["--data-dir", "none"], "none is not a folder"),
+    ],
+)
+def test_unusable_inputs_stop_before_anything_runs(tmp_path, parts, arguments, says, capsys):
+    assert run_all.main([*arguments, "--out", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert says in error
     assert error.count("\n") == 1
     assert parts[0].runs == []
 

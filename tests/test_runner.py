@@ -7,6 +7,7 @@ from rich.console import Console
 
 from tests.fake_part import FakePart
 from tfviz import provenance
+from tfviz.context import Inputs
 from tfviz.errors import BadFileError, WeightsUnavailableError
 from tfviz.progress import Reporter
 from tfviz.results import PartResult
@@ -71,6 +72,37 @@ def test_unchanged_is_kept_and_every_change_runs_again(run, tmp_path, monkeypatc
     monkeypatch.setattr(provenance, "code_sha256", lambda part: "other code")
     run(part)
     assert len(part.runs) == 8
+
+
+def test_inputs_count_for_the_parts_that_use_them(run, tmp_path):
+    picture = tmp_path / "mine.png"
+    picture.write_bytes(b"one")
+    user, other = FakePart(ID="user", INPUTS=("image", "pictures")), FakePart(ID="other")
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    inputs = Inputs(image=picture, pictures=folder)
+    for part in (user, other, user, other):
+        run(part, inputs=inputs)
+    assert (len(user.runs), len(other.runs)) == (1, 1)
+    picture.write_bytes(b"two")
+    for part in (user, other):
+        run(part, inputs=inputs)
+    assert (len(user.runs), len(other.runs)) == (2, 1)
+    (folder / "more.png").write_bytes(b"three")
+    run(user, inputs=inputs)
+    assert len(user.runs) == 3
+
+
+def test_the_users_own_network_comes_first(run, tmp_path, monkeypatch):
+    def fake_fetch(name, **_options):
+        return fetch.WeightsFile(tmp_path, "cd" * 32, "mine.npy, named by the user", name, published=False)
+
+    monkeypatch.setattr(fetch, "fetch", fake_fetch)
+    part = FakePart(NETWORKS=("alexnet", "caffe_alexnet"))
+    result, _ = run(part, weights={"caffe_alexnet": tmp_path / "mine.npy"})
+    assert part.runs[0].context.network == "caffe_alexnet"
+    assert part.runs[0].context.label == "caffe_alexnet (user's file)"
+    assert result.provenance["network"] == "caffe_alexnet (user's file)"
 
 
 def test_a_failure_is_stored_and_the_last_good_result_survives_it(run, tmp_path):

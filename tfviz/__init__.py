@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tfviz.receptive_field import ReceptiveField, receptive_field
 
 if TYPE_CHECKING:
-    from tfviz import objectives
+    from tfviz import objectives, parametrizations, priors, transforms
     from tfviz.ascent import Trace, ascend
     from tfviz.models.loading import load
 
@@ -24,13 +24,26 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 __version__ = "0.1.0"
-__all__ = ["ReceptiveField", "Trace", "ascend", "load", "objectives", "receptive_field"]
+__all__ = [
+    "ReceptiveField",
+    "Trace",
+    "ascend",
+    "load",
+    "objectives",
+    "parametrizations",
+    "priors",
+    "receptive_field",
+    "transforms",
+]
 
 _HOMES = {
     "Trace": "tfviz.ascent",
     "ascend": "tfviz.ascent",
     "load": "tfviz.models.loading",
     "objectives": "tfviz.objectives",
+    "parametrizations": "tfviz.parametrizations",
+    "priors": "tfviz.priors",
+    "transforms": "tfviz.transforms",
 }
 
 

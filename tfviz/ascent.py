@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
 from tfviz import gradients
 from tfviz.errors import TfvizError
 from tfviz.objectives import Goal
+from tfviz.parametrizations import Parametrization, pixels
+from tfviz.transforms import Transform
 
 Rate = float | Callable[[int], float]
 
@@ -39,11 +42,13 @@ class Trace:
 def ascend(
     model: keras.Model,
     goal: Goal,
-    start: np.ndarray,
+    start: npt.ArrayLike | Parametrization,
     *,
     steps: int,
     rate: Rate,
     clip: tuple[float, float] | None = (0.0, 1.0),
+    transforms: Sequence[Transform] = (),
+    seed: int = 0,
     keep: Collection[int] = (),
 ) -> Trace:
     """Repeat ``x <- clip(x + rate * d goal / d x)``: plain gradient ascent, without momentum or normalisation.
@@ -51,10 +56,13 @@ def ascend(
     Args:
         model: takes pictures (N, H, W, 3).
         goal: what to maximise, one score per picture; pictures of a batch do not influence each other.
-        start: (N, H, W, 3) or one picture (H, W, 3).
+        start: pictures (N, H, W, 3), one picture (H, W, 3), or a parametrised picture, whose parameters are x.
         steps: how many, 0 or more.
         rate: a positive number, or a function of the step (0 .. steps - 1).
-        clip: smallest and largest value of a picture, or None: not clipped.
+        clip: smallest and largest value of x, or None: not clipped.
+        transforms: random changes, one after the other, of what the network sees at each step; scores and terms are
+            then those of the changed pictures, while penalties on the picture itself see it unchanged.
+        seed: of the transforms.
         keep: steps (0 .. steps) after which the pictures are kept as snapshots.
 
     Returns:
@@ -64,13 +72,7 @@ def ascend(
         ValueError: start, steps, clip or keep make no sense, or the goal does not fit the model.
         AscentDivergedError: a score or a picture became infinite or NaN; the message names the step.
     """
-    start = np.asarray(start, np.float32)
-    if start.ndim == 3:
-        start = start[np.newaxis]
-    if start.ndim != 4 or start.shape[-1] != 3:
-        raise ValueError(f"start must be (N, H, W, 3) or (H, W, 3), not {start.shape}")
-    if not np.isfinite(start).all():
-        raise ValueError("start has values that are not finite")
+    moved = start if isinstance(start, Parametrization) else pixels(start)
     if steps < 0:
         raise ValueError(f"steps must be 0 or more, not {steps}")
     if clip is not None and not clip[0] < clip[1]:
@@ -79,24 +81,27 @@ def ascend(
         raise ValueError(f"keep asks for steps {outside}, the ascent has 0 to {steps}")
 
     rates = [rate(step) if callable(rate) else rate for step in range(steps)]
-    advance = gradients.ascent_loop(model, goal, start, clip)
-    snapshots = {0: start} if 0 in keep else {}
+    random = np.random.default_rng(seed)
+    draws = [transform.draw(random, steps + 1) for transform in transforms]
+    loop = gradients.ascent_loop(model, goal, moved, clip, transforms)
+
+    def advance(first: int, stop: int, rates: Sequence[float]) -> gradients.Stretch:
+        stretch = loop(rates, [drawn[first:stop] for drawn in draws])
+        _check_finite(stretch, first)
+        return stretch
+
+    snapshots = {0: moved.pictures} if 0 in keep else {}
     stretches = []
     position = 0
     for stop in sorted({*keep, steps} - {0}):
-        stretch = advance(rates[position:stop])
-        _check_finite(stretch, position)
-        stretches.append(stretch)
+        stretches.append(advance(position, stop, rates[position:stop]))
         if stop in keep:
-            snapshots[stop] = stretch.pictures
+            snapshots[stop] = stretches[-1].pictures
         position = stop
-
-    last = stretches[-1].pictures if stretches else start
     # A step of rate 0 reads the score of the last picture and leaves it where it is.
-    stretches.append(advance([0.0]))
-    _check_finite(stretches[-1], steps)
+    stretches.append(advance(steps, steps + 1, [0.0]))
     return Trace(
-        picture=last,
+        picture=stretches[-1].pictures,
         scores=np.concatenate([stretch.scores for stretch in stretches]),
         terms={
             name: np.concatenate([stretch.terms[name] for stretch in stretches])

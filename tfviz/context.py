@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfviz.progress import Reporter
@@ -14,6 +15,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Inputs:
+    """What the user put in; a part lists the names of those it uses in INPUTS.
+
+    Attributes:
+        image: a picture in place of the drawn jellyfish.
+        source_class: what it shows, an ImageNet class index 0..999.
+        target_class: what it shall be taken for, likewise.
+        pictures: a folder of pictures.
+        data_dir: the folder with data sets (CIFAR-10).
+    """
+
+    image: Path | None = None
+    source_class: int = 107
+    target_class: int = 357
+    pictures: Path | None = None
+    data_dir: Path | None = None
+
+
+@dataclass(frozen=True)
 class Context:
     """The run's surroundings, as far as a part may know them.
 
@@ -22,12 +42,21 @@ class Context:
         reporter: for progress.
         network: the network to run on: the first of the part's NETWORKS whose weights could be had.
         weights: that network's file.
+        inputs: what the user put in.
     """
 
     seed: int
     reporter: Reporter
     network: str | None = None
     weights: WeightsFile | None = None
+    inputs: Inputs = field(default_factory=Inputs)
+
+    @property
+    def label(self) -> str | None:
+        """The network as numbers are labelled: weights that are not the published ones make it another network."""
+        if self.network is None or self.weights is None:
+            return None
+        return self.network if self.weights.published else f"{self.network} (user's file)"
 
     def model(self, *, normalize: bool = True) -> keras.Model:
         """The part's network with its weights.

@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.objectives import Goal, Reading
+from tfviz.parametrizations import Parametrization
+from tfviz.transforms import Transform
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -50,9 +52,13 @@ class Probe:
             outputs[_MODEL_OUTPUT] = model.output
         self._model = keras.Model(model.inputs, outputs) if outputs else None
 
-    def __call__(self, pictures: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Score (N,) and unweighted terms {name: (N,)} of pictures (N, H, W, 3)."""
-        layers = dict(self._model(pictures, training=False)) if self._model is not None else {}
+    def __call__(self, pictures: Tensor, seen: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """Score (N,) and unweighted terms {name: (N,)} of pictures (N, H, W, 3).
+
+        seen: what the network is shown in place of the pictures, where that differs.
+        """
+        seen = pictures if seen is None else seen
+        layers = dict(self._model(seen, training=False)) if self._model is not None else {}
         logits = layers.pop(_MODEL_OUTPUT, None)
         return self.goal.evaluate(Reading(pictures, logits, layers))
 
@@ -74,7 +80,10 @@ def value_and_gradient(
 
     @tf.function(autograph=False)
     def run(x: Tensor) -> Any:
-        return _gradient(probe, x)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            scores, terms = probe(x)
+        return scores, terms, tape.gradient(scores, x)
 
     scores, terms, gradient = run(tf.convert_to_tensor(pictures, tf.float32))
     return scores.numpy(), {name: value.numpy() for name, value in terms.items()}, gradient.numpy()
@@ -90,49 +99,57 @@ class Stretch:
 
 
 def ascent_loop(
-    model: keras.Model, goal: Goal, start: np.ndarray, clip: tuple[float, float] | None
-) -> Callable[[Sequence[float]], Stretch]:
-    """The loop x <- clip(x + rate * d score / d x), compiled whole.
+    model: keras.Model,
+    goal: Goal,
+    start: Parametrization,
+    clip: tuple[float, float] | None,
+    transforms: Sequence[Transform],
+) -> Callable[[Sequence[float], Sequence[np.ndarray]], Stretch]:
+    """The loop x <- clip(x + rate * d score / d x), compiled whole; x are the parameters of the picture.
 
     Returns:
-        advance(rates): takes one step per rate and returns scores (steps, N) and terms of the pictures *before*
-        each step, and the pictures after the last. Called again, it goes on from there.
+        advance(rates, draws): takes one step per rate and returns scores (steps, N) and terms of the pictures
+        *before* each step, and the pictures after the last. draws has, per transform, what it drew for each step.
+        Called again, it goes on from there.
     """
     probe = Probe(model, goal)
-    x = tf.Variable(start, dtype=tf.float32)
+    x = tf.Variable(start.parameters, dtype=tf.float32)
     names = sorted({term.name for _, term in goal.terms})
+    count = start.pictures.shape[0]
+
+    def score(draws: Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        pictures = start.to_pictures(tf.convert_to_tensor(x))
+        seen = pictures
+        for transform, drawn in zip(transforms, draws, strict=True):
+            seen = transform.apply(seen, drawn)
+        return probe(pictures, seen)
 
     # Without autograph: what a goal has to say about a model that it does not fit stays one readable line.
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)], autograph=False)
-    def run(rates: Tensor) -> Any:
+    @tf.function(reduce_retracing=True, autograph=False)
+    def run(rates: Tensor, draws: Sequence[Tensor]) -> Any:
         steps = tf.shape(rates)[0]
 
         def body(step: Tensor, arrays: list[tf.TensorArray]) -> tuple[Tensor, list[tf.TensorArray]]:
-            score, terms, gradient = _gradient(probe, x)
-            moved = x + rates[step] * gradient
-            x.assign(moved if clip is None else tf.clip_by_value(moved, *clip))
-            values = [score, *(terms[name] for name in names)]
+            with tf.GradientTape() as tape:
+                scores, terms = score([drawn[step] for drawn in draws])
+            # The scores of a batch do not see each other's pictures: the gradient of their sum is each one's own.
+            moved = x + rates[step] * tape.gradient(scores, x)
+            with tf.control_dependencies([scores, *terms.values()]):
+                x.assign(moved if clip is None else tf.clip_by_value(moved, *clip))
+            values = [scores, *(terms[name] for name in names)]
             written = [array.write(step, value) for array, value in zip(arrays, values, strict=True)]
             return step + 1, written
 
-        arrays = [
-            tf.TensorArray(tf.float32, size=steps, element_shape=start.shape[:1]) for _ in ["score", *names]
-        ]
+        arrays = [tf.TensorArray(tf.float32, size=steps, element_shape=[count]) for _ in ["score", *names]]
         _, arrays = tf.while_loop(
             lambda step, _: step < steps, body, (tf.constant(0), arrays), parallel_iterations=1
         )
         return [array.stack() for array in arrays]
 
-    def advance(rates: Sequence[float]) -> Stretch:
-        scores, *terms = (values.numpy() for values in run(tf.constant(rates, tf.float32)))
-        return Stretch(x.numpy(), scores, dict(zip(names, terms, strict=True)))
+    def advance(rates: Sequence[float], draws: Sequence[np.ndarray]) -> Stretch:
+        inputs = [tf.constant(drawn, tf.float32) for drawn in draws]
+        scores, *terms = (values.numpy() for values in run(tf.constant(rates, tf.float32), inputs))
+        pictures = start.to_pictures(tf.convert_to_tensor(x)).numpy()
+        return Stretch(pictures, scores, dict(zip(names, terms, strict=True)))
 
     return advance
-
-
-def _gradient(probe: Probe, x: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        scores, terms = probe(tf.convert_to_tensor(x))
-    # The scores of a batch do not see each other's pictures: the gradient of their sum is each one's own.
-    return scores, terms, tape.gradient(scores, x)

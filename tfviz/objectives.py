@@ -22,7 +22,7 @@ class Reading:
     """What a term may look at, for one batch.
 
     Attributes:
-        pictures: (N, H, W, 3), in the model's input coordinates.
+        pictures: (N, H, W, 3), in the model's input coordinates, before any random transform.
         logits: (N, classes), or whatever else the model returns.
         layers: outputs of the layers that the goal's terms asked for, by name.
     """

@@ -74,9 +74,7 @@ def render_html(out: Path, sections: Sequence[Section], about: Mapping[str, Any]
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        significant=significant, like=like, network=lambda name: NETWORK_NAMES.get(name, name)
-    )
+    environment.filters.update(significant=significant, like=like, network=network_name)
     verdicts = [verdict for section in sections for verdict in section.verdicts]
     css = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     html = environment.get_template("base.html").render(
@@ -133,6 +131,12 @@ def render_pdf(html: Path) -> Path:
 
     write_atomically(path, write)
     return path
+
+
+def network_name(label: str) -> str:
+    """A network's label as people write it; what is added to the name in brackets stays."""
+    name, _, addition = label.partition(" ")
+    return f"{NETWORK_NAMES.get(name, name)} {addition}".strip()
 
 
 def significant(value: float, digits: int = 4) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfviz import provenance
-from tfviz.context import Context
+from tfviz.context import Context, Inputs
 from tfviz.errors import BadFileError, TfvizError, WeightsUnavailableError
 from tfviz.results import Drawing, FigureFile, Findings, PartResult, write_atomically, write_json
 from tfviz.weights import fetch
@@ -34,6 +34,7 @@ class Options:
         offline: download nothing.
         seed: of every random number.
         weights: files named by the user, by network.
+        inputs: pictures, classes and data named by the user.
     """
 
     out: Path
@@ -42,6 +43,7 @@ class Options:
     offline: bool = False
     seed: int = 0
     weights: Mapping[str, Path] = field(default_factory=dict)
+    inputs: Inputs = field(default_factory=Inputs)
 
 
 class Runner:
@@ -61,18 +63,22 @@ class Runner:
         fingerprint = provenance.fingerprint(
             part.ID,
             settings,
-            {"seed": self.options.seed, "network": network, "weights": weights.sha256 if weights else None},
+            {
+                "seed": self.options.seed,
+                "network": network,
+                "weights": weights.sha256 if weights else None,
+                **{name: _identity(getattr(self.options.inputs, name)) for name in part.INPUTS},
+            },
         )
         if not self.options.force and (stored := self._current(part.ID, fingerprint)):
             self.reporter.say(f"{part.ID}: unchanged, kept")
             return stored
 
         self.reporter.say(f"{part.ID}: running" + (f" on {network}" if network else ""))
+        context = Context(self.options.seed, self.reporter, network, weights, self.options.inputs)
         clock = time.perf_counter()
         try:
-            result = self._compute(
-                part, Context(self.options.seed, self.reporter, network, weights), fingerprint
-            )
+            result = self._compute(part, context, fingerprint)
         except Exception as error:
             expected = isinstance(error, TfvizError)
             reason = str(error) if expected else f"{type(error).__name__}: {error}"
@@ -105,16 +111,16 @@ class Runner:
                 "commit": provenance.commit(),
                 "versions": provenance.versions(),
                 "devices": provenance.devices(),
-                "network": context.network,
+                "network": context.label,
                 "weights": {"sha256": weights.sha256, "source": weights.source} if weights else None,
             },
         )
         return self._store(result, findings, drawings)
 
     def _network_for(self, part: Part) -> tuple[str | None, WeightsFile | None, str]:
-        """The first of the part's networks whose weights can be had, or why none can."""
+        """The first of the part's networks whose weights can be had, or why none can; the user's own come first."""
         reasons = []
-        for name in part.NETWORKS:
+        for name in sorted(part.NETWORKS, key=lambda name: name not in self.options.weights):
             found = self._fetch(name)
             if isinstance(found, WeightsFile):
                 return name, found, ""
@@ -235,6 +241,15 @@ def write_manifest(out: Path, results: Mapping[str, PartResult], parts: Sequence
             "parts": [entry(part) for part in parts],
         },
     )
+
+
+def _identity(value: Any) -> Any:
+    """What stands for an input in a fingerprint: a file's hash, a folder's files with theirs, or the value."""
+    if not isinstance(value, Path):
+        return value
+    if value.is_dir():
+        return {path.name: provenance.file_sha256(path) for path in sorted(value.iterdir()) if path.is_file()}
+    return provenance.file_sha256(value) if value.is_file() else str(value)
 
 
 def _result_path(out: Path, part: str) -> Path:

@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from tfviz.data import pictures
 from tfviz.errors import BadFileError
@@ -101,17 +101,17 @@ def whole_png():
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (b"", "not a picture"),
-        (b"hello, not a picture", "not a picture"),
-        (whole_png()[:3000], "damaged"),
-        (png_header(100_000, 100_000), "smaller"),
-        (png_header(13_000, 12_000), "at most 150 megapixels"),
-        (png_header(1, 1), "1 x 1 pixels: take a picture of at least 16 x 16"),
-    ],
-)
+UNUSABLE = {
+    "empty": (b"", "not a picture"),
+    "text": (b"hello, not a picture", "not a picture"),
+    "cut off": (whole_png()[:3000], "damaged"),
+    "ten gigapixels": (png_header(100_000, 100_000), "smaller"),
+    "156 megapixels": (png_header(13_000, 12_000), "at most 150 megapixels"),
+    "one pixel": (png_header(1, 1), "1 x 1 pixels: take a picture of at least 16 x 16"),
+}
+
+
+@pytest.mark.parametrize(("content", "says"), UNUSABLE.values(), ids=UNUSABLE)
 def test_unusable_files_get_one_line(tmp_path, content, says):
     path = tmp_path / "picture.png"
     path.write_bytes(content)
@@ -119,6 +119,15 @@ def test_unusable_files_get_one_line(tmp_path, content, says):
         pictures.read_picture(path, 224, 224)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_half_a_picture_is_refused_whatever_another_library_has_set(tmp_path, monkeypatch):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    path = tmp_path / "picture.png"
+    path.write_bytes(whole_png()[:3000])
+    with pytest.raises(BadFileError, match="damaged"):
+        pictures.read_picture(path, 224, 224)
+    assert ImageFile.LOAD_TRUNCATED_IMAGES
 
 
 def test_missing_file_and_folder(tmp_path):

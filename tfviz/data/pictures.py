@@ -39,11 +39,14 @@ def read_picture(path: Path, height: int, width: int) -> Picture:
     Raises:
         BadFileError: missing, unreadable, not a picture, damaged, too small or too large.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
+    # WeasyPrint switches this on for the whole process: half a picture would be read as if it were whole.
+    tolerant, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
     try:
-        with warnings.catch_warnings(), Image.open(path) as image:
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+            image = Image.open(path)
+        with image:
             columns, rows = image.size
             if min(rows, columns) < SMALLEST_SIDE:
                 raise BadFileError(
@@ -73,6 +76,8 @@ def read_picture(path: Path, height: int, width: int) -> Picture:
         raise BadFileError(f"{path} may not be read: check its permissions.") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise BadFileError(f"{path} is damaged ({error}): save it again.") from error
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
 
 
 def as_floats(image: Image.Image) -> Picture:

@@ -23,6 +23,7 @@ class Part(Protocol):
         TITLE: heading in the report.
         TRACK: the piece of work it belongs to.
         NETWORKS: the networks it can run on, best first; empty if it needs none.
+        INPUTS: names of the user's inputs that it uses (attributes of tfviz.context.Inputs).
         SETTINGS: a frozen dataclass of JSON values: the full run.
         QUICK: the same for a shorter run, labelled as such; equal to SETTINGS where the full run is quick.
         EXPECTED: the values that its numbers are graded against.
@@ -40,6 +41,9 @@ class Part(Protocol):
 
     @property
     def NETWORKS(self) -> tuple[str, ...]: ...
+
+    @property
+    def INPUTS(self) -> tuple[str, ...]: ...
 
     @property
     def SETTINGS(self) -> Any: ...

@@ -24,6 +24,7 @@ ID = "conv1_filters"
 TITLE = "The first layer's weights"
 TRACK = "B"
 NETWORKS = ("alexnet_features",)
+INPUTS: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def run(settings: Settings, context: Context) -> Findings:
     inputs = np.argsort(-strength[:, units], axis=0)[: settings.slices].T
 
     def on(value: float | int, unit: str = "") -> Number:
-        return Number(value, unit, context.network)
+        return Number(value, unit, context.label)
 
     numbers = {
         "filters": on(count, "filters"),

@@ -25,6 +25,7 @@ ID = "conv1_units"
 TITLE = "The picture that a conv1 unit likes best"
 TRACK = "B"
 NETWORKS = ("alexnet_features",)
+INPUTS: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,9 @@ def run(settings: Settings, context: Context) -> Findings:
         bound, best = linear_maximum(
             kernel[..., channel], float(bias[channel]), MEAN, STD, settings.low, settings.high
         )
-        numbers[f"activation_channel_{channel}"] = Number(float(trace.scores[-1, 0]), "", context.network)
-        numbers[f"bound_channel_{channel}"] = Number(bound, "", context.network)
-        numbers[f"start_channel_{channel}"] = Number(float(trace.scores[0, 0]), "", context.network)
+        numbers[f"activation_channel_{channel}"] = Number(float(trace.scores[-1, 0]), "", context.label)
+        numbers[f"bound_channel_{channel}"] = Number(bound, "", context.label)
+        numbers[f"start_channel_{channel}"] = Number(float(trace.scores[0, 0]), "", context.label)
         arrays[f"picture_{channel}"] = trace.picture[0]
         arrays[f"scores_{channel}"] = trace.scores[:, 0]
         arrays[f"filter_{channel}"] = kernel[..., channel]

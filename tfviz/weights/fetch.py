@@ -46,12 +46,14 @@ class WeightsFile:
         sha256: Its hash.
         source: Where it is from, in words for people; the same whether it came now or from the cache.
         network: The name it was asked for under.
+        published: Whether it is a file of the catalogue, byte for byte; a file of the user's may be another.
     """
 
     path: Path
     sha256: str
     source: str
     network: str
+    published: bool = True
 
 
 class _FailedError(Exception):
@@ -171,7 +173,7 @@ def _of_user(name: str, path: Path) -> WeightsFile:
         ) from error
     same = next((file.origin for file in _files(name) if file.sha256 == sha256), None)
     note = f"the same bytes as {same}" if same else "not the published file: its sha256 differs"
-    return WeightsFile(path, sha256, f"{path.name}, named by the user ({note})", name)
+    return WeightsFile(path, sha256, f"{path.name}, named by the user ({note})", name, same is not None)
 
 
 @contextmanager
