@@ -38,6 +38,19 @@ def test_another_network_is_not_comparable_however_right_the_number():
     assert grade("p", expected, result(10.0, None)).status == "not comparable"
 
 
+def test_what_can_never_be_compared_says_why_on_its_own_network_too():
+    expected = Expected(
+        "n", 10.0, 0.5, "published", "track A", ALEXNET, not_comparable="their photograph is lost"
+    )
+    verdict = grade("p", expected, result(10.0))
+    assert (verdict.status, verdict.measured, verdict.reason) == (
+        "not comparable",
+        10.0,
+        "their photograph is lost",
+    )
+    assert grade("p", expected, None).status == "missing"
+
+
 def test_what_was_not_measured_is_missing_with_its_reason():
     expected = Expected("n", 10.0, 0.5, "published", "track B")
     assert grade("p", expected, None).status == "missing"

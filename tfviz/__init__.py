@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tfviz import objectives, parametrizations, priors, transforms
     from tfviz.ascent import Trace, ascend
     from tfviz.models.loading import load
+    from tfviz.occlusion import occlusion_map
 
 # Read when TensorFlow and Keras are first imported; a user who has set them keeps the choice.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -30,6 +31,7 @@ __all__ = [
     "ascend",
     "load",
     "objectives",
+    "occlusion_map",
     "parametrizations",
     "priors",
     "receptive_field",
@@ -41,6 +43,7 @@ _HOMES = {
     "ascend": "tfviz.ascent",
     "load": "tfviz.models.loading",
     "objectives": "tfviz.objectives",
+    "occlusion_map": "tfviz.occlusion",
     "parametrizations": "tfviz.parametrizations",
     "priors": "tfviz.priors",
     "transforms": "tfviz.transforms",

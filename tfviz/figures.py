@@ -14,7 +14,10 @@ import matplotlib
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 P = ParamSpec("P")
@@ -41,7 +44,7 @@ STYLE = {
     "legend.frameon": False,
     "legend.fontsize": 8,
     "figure.dpi": 100,
-    "savefig.dpi": 220,
+    "savefig.dpi": 170,
     "svg.fonttype": "path",
     "svg.hashsalt": "tfviz",
 }
@@ -173,6 +176,119 @@ def curves(
     axes.set_xlim(left=0)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
+
+
+@_styled
+def two_bundles(first: tuple[str, Array], second: tuple[str, Array], *, xlabel: str, ylabel: str) -> Figure:
+    """Two groups of curves (label, (steps, lines)) in two colours, one legend entry each."""
+    figure = Figure(figsize=(0.8 * PAGE, 2.2), layout="constrained")
+    axes = figure.subplots()
+    axes.grid(True)
+    for (label, values), colour in ((first, ORANGE), (second, BLUE)):
+        drawn = axes.plot(np.arange(len(values)), values, color=colour, linewidth=1.1, alpha=0.85)
+        drawn[0].set_label(label)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.set_xlim(left=0)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+@_styled
+def maps_over_picture(
+    picture: Array,
+    maps: Sequence[tuple[str, Array, str]],
+    first: float,
+    stride: float,
+    *,
+    low_is_strong: bool = False,
+    block: tuple[int, int, int] | None = None,
+) -> Figure:
+    """Maps (rows, columns), each laid half transparent over the picture in grey, with its colour bar below.
+
+    Args:
+        picture: (H, W, 3).
+        maps: heading, values, label of the colour bar.
+        first: row and column of the picture, in pixels, at which the middle of a map's entry (0, 0) lies.
+        stride: pixels from one entry to the next.
+        low_is_strong: whether the smallest value is red and the largest pale, not the other way round.
+        block: top row, left column and side of a block; the picture in its colours then comes first, the block
+            framed in every panel.
+    """
+    panels = len(maps) + (block is not None)
+    side = PAGE / max(panels, 2.2)
+    figure = Figure(figsize=(side * panels, side + 0.85), layout="constrained")
+    line = list(figure.subplots(1, panels, squeeze=False)[0])
+    if block is not None:
+        _show(line[0], picture)
+        line[0].set_title("the picture")
+        # An empty bar takes the same room, so that all panels have one size.
+        spare = figure.colorbar(
+            ScalarMappable(), ax=line[0], location="bottom", label=" ", shrink=0.9, aspect=25
+        )
+        spare.ax.set_visible(False)
+    for axes, (heading, values, label) in zip(line[panels - len(maps) :], maps, strict=True):
+        _show(axes, _in_grey(picture))
+        shade = axes.imshow(
+            values,
+            extent=_map_extent(values, first, stride),
+            cmap="YlOrRd_r" if low_is_strong else "YlOrRd",
+            alpha=0.62,
+            interpolation="nearest",
+        )
+        axes.set(xlim=(-0.5, picture.shape[1] - 0.5), ylim=(picture.shape[0] - 0.5, -0.5), title=heading)
+        figure.colorbar(shade, ax=axes, location="bottom", label=label, shrink=0.9, aspect=25)
+    if block is not None:
+        top, left, size = block
+        for axes in line:
+            for colour, width in ((INK, 2.6), ("white", 1.2)):  # seen on dark and on light
+                frame = Rectangle((left - 0.5, top - 0.5), size, size, edgecolor=colour, linewidth=width)
+                frame.set_fill(False)
+                axes.add_patch(frame)
+    return figure
+
+
+@_styled
+def winners_over_picture(
+    picture: Array, winners: Array, names: Sequence[tuple[int, str]], first: float, stride: float
+) -> Figure:
+    """Where which class wins, in colours over the picture in grey, with a legend.
+
+    Args:
+        picture: (H, W, 3).
+        winners: (rows, columns) class indices; first and stride as for `maps_over_picture`.
+        names: class index and label, the first without a colour, at most five more; classes not named are grey.
+        first: middle of entry (0, 0), in pixels.
+        stride: pixels from one entry to the next.
+    """
+    palette = (ORANGE, BLUE, GREEN, PINK, "#f0e442")
+    layer = np.zeros((*winners.shape, 4))
+    layer[:] = to_rgba(MUTED, 0.75)
+    layer[winners == names[0][0]] = 0
+    handles = [Patch(facecolor="none", edgecolor=MUTED, label=names[0][1])]
+    for colour, (index, label) in zip(palette, names[1:], strict=False):
+        layer[winners == index] = to_rgba(colour, 0.6)
+        handles.append(Patch(facecolor=to_rgba(colour, 0.6), label=label))
+    if not np.isin(winners, [index for index, _ in names]).all():
+        handles.append(Patch(facecolor=to_rgba(MUTED, 0.75), label="another class"))
+    figure = Figure(figsize=(0.68 * PAGE, 0.42 * PAGE), layout="constrained")
+    axes = figure.subplots()
+    _show(axes, _in_grey(picture))
+    axes.imshow(layer, extent=_map_extent(winners, first, stride), interpolation="nearest")
+    axes.set(xlim=(-0.5, picture.shape[1] - 0.5), ylim=(picture.shape[0] - 0.5, -0.5))
+    figure.legend(handles=handles, loc="outside right center")
+    return figure
+
+
+def _in_grey(picture: Array) -> Array:
+    """The picture's luma (Rec. 601), made paler so that colours laid over it keep their hue, as three equal colours."""
+    luma = np.asarray(picture) @ (0.299, 0.587, 0.114)
+    return np.repeat(0.35 + 0.65 * luma[..., None], 3, axis=2)
+
+
+def _map_extent(values: Array, first: float, stride: float) -> tuple[float, float, float, float]:
+    """Left, right, bottom and top edge of a map whose entries are squares around the middles of their blocks."""
+    edge = first - stride / 2
+    return edge, edge + stride * values.shape[1], edge + stride * values.shape[0], edge
 
 
 def _show(axes: Axes, picture: Array) -> None:

@@ -20,6 +20,9 @@ if keras.backend.backend() != "tensorflow":
         "set KERAS_BACKEND=tensorflow before Keras is imported."
     )
 
+# Every goal is compiled once and for itself: TensorFlow takes the many small functions for retracing and warns.
+tf.get_logger().setLevel("ERROR")
+
 Tensor = Any
 _MODEL_OUTPUT = "(output)"  # not a name that a layer can have
 
@@ -76,6 +79,13 @@ def value_and_gradient(
     Returns:
         scores (N,), terms {name: (N,)}, gradient (N, H, W, 3); float32.
     """
+    return gradient_function(model, goal)(pictures)
+
+
+def gradient_function(
+    model: keras.Model, goal: Goal
+) -> Callable[[np.ndarray], tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]]:
+    """`value_and_gradient` of one model and one goal, to be called many times: it is compiled once per shape."""
     probe = Probe(model, goal)
 
     @tf.function(autograph=False)
@@ -85,8 +95,11 @@ def value_and_gradient(
             scores, terms = probe(x)
         return scores, terms, tape.gradient(scores, x)
 
-    scores, terms, gradient = run(tf.convert_to_tensor(pictures, tf.float32))
-    return scores.numpy(), {name: value.numpy() for name, value in terms.items()}, gradient.numpy()
+    def call(pictures: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
+        scores, terms, gradient = run(tf.convert_to_tensor(pictures, tf.float32))
+        return scores.numpy(), {name: value.numpy() for name, value in terms.items()}, gradient.numpy()
+
+    return call
 
 
 @dataclass(frozen=True)

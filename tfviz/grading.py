@@ -28,6 +28,8 @@ class Expected:
         source: where the value comes from, in a few words.
         networks: the networks on which it is comparable; empty: no network takes part.
         comparison: "equal", "at least" or "at most".
+        not_comparable: why no measured value can be compared with it, for example since what it was measured on is
+            not available; "" where one can.
     """
 
     number: str
@@ -37,6 +39,7 @@ class Expected:
     source: str
     networks: tuple[str, ...] = ()
     comparison: Comparison = "equal"
+    not_comparable: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,9 @@ def grade(part: str, expected: Expected, result: PartResult | None) -> Verdict:
     else:
         number = result.numbers[expected.number]
         measured, network = number.value, number.network
-        if expected.networks and network not in expected.networks:
+        if expected.not_comparable:
+            status, reason = "not comparable", expected.not_comparable
+        elif expected.networks and network not in expected.networks:
             status = "not comparable"
             reason = f"measured on {network}, published on {expected.networks[0]}"
         else:

@@ -154,7 +154,7 @@ def significant(value: float, digits: int = 4) -> str:
 def like(value: float, tolerance: float) -> str:
     """A measured value with one digit more than its tolerance has."""
     if tolerance <= 0 or float(tolerance).is_integer():
-        return significant(value, 6)
+        return significant(value)
     decimals = max(0, 1 - math.floor(math.log10(tolerance)))
     return f"{value:,.{decimals}f}".replace(",", "\u202f").replace("-", "−")
 

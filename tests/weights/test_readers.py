@@ -633,3 +633,51 @@ def test_not_enough_memory(file, monkeypatch):
 
 def test_names_that_would_disturb_the_screen(file):
     assert "no proper name" in refusal(file(pickle.dumps({"a\x1b[2J": np.ones(1)})))
+
+
+def test_a_pickle_of_plain_data():
+    tree = {
+        b"labels": [1, 2, 300, 1 << 70],
+        "mixed": (None, True, 1.5, "text", b"bytes", np.float32(2.5)),
+        "array": np.arange(6, dtype=np.uint8).reshape(2, 3),
+    }
+    for protocol in (2, 3, 4, 5):
+        read_tree = readers.read_pickle(pickle.dumps(tree, protocol), "a")
+        assert read_tree[b"labels"] == tree[b"labels"]
+        assert read_tree["mixed"] == tree["mixed"]
+        np.testing.assert_array_equal(read_tree["array"], tree["array"])
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"cposix\nsystem\n(U\x02lstR.", "posix.system"),
+        (b"cnumpy\nndarray\n.", "left unfinished"),
+        (b"]\x94h\x00a.", "nested deeper"),  # a list that contains itself
+        (b"", "damaged"),
+    ],
+)
+def test_a_pickle_of_anything_else(content, words):
+    with pytest.raises(BadFileError) as caught:
+        readers.read_pickle(content, "batch")
+    text = str(caught.value)
+    assert text.startswith("batch ")
+    assert words in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        b"c_codecs\nencode\nh\x00U\x06latin1\x86R",
+        b"cnumpy.core.numeric\n_frombuffer\n(h\x00h\x01h\x02U\x01CtR",
+    ],
+)
+def test_one_text_turned_into_bytes_again_and_again(call):
+    """A megabyte of text and 100 calls must not become 100 megabytes."""
+    text = b"X" + (1 << 20).to_bytes(4, "little") + b"a" * (1 << 20)
+    kind = b"cnumpy\ndtype\nU\x02u1\x85R"
+    shape = b"J" + (1 << 20).to_bytes(4, "little") + b"\x85"
+    content = b"(" + text + b"\x94" + kind + b"\x94" + shape + b"\x94" + call * 100 + b"l."
+    with pytest.raises(BadFileError, match="far more than its size"):
+        readers.read_pickle(content, "a")

@@ -11,7 +11,15 @@ from typing import Any, Protocol
 
 from tfviz.context import Context
 from tfviz.grading import Expected
-from tfviz.parts import conv1_filters, conv1_units
+from tfviz.parts import (
+    class_image,
+    conv1_filters,
+    conv1_units,
+    conv2_neuron,
+    normalization,
+    occlusion_map,
+    ship_to_retriever,
+)
 from tfviz.results import Drawing, Findings
 
 
@@ -63,4 +71,12 @@ class Part(Protocol):
         ...
 
 
-PARTS: tuple[Part, ...] = (conv1_filters, conv1_units)
+PARTS: tuple[Part, ...] = (
+    normalization,
+    conv1_filters,
+    conv1_units,
+    class_image,
+    ship_to_retriever,
+    conv2_neuron,
+    occlusion_map,
+)

@@ -43,6 +43,11 @@ _LARGEST = 8  # times the file's size: all tensors together, what shared storage
 class _RefusedError(Exception):
     """What is wrong with the file, in words."""
 
+    @property
+    def line(self) -> str:
+        """The words as one line: they may quote names from the file."""
+        return "".join(character if character.isprintable() else "?" for character in str(self))
+
 
 def read(path: Path | str) -> dict[str, Array]:
     """Reads all tensors of a weight file; the format is told by the content.
@@ -61,9 +66,7 @@ def read(path: Path | str) -> dict[str, Array]:
         tensors = _formats(path)
         _check(tensors, path.stat().st_size)
     except _RefusedError as error:
-        # It may quote names from the file.
-        line = "".join(character if character.isprintable() else "?" for character in str(error))
-        raise BadFileError(f"{path} {line}") from error
+        raise BadFileError(f"{path} {error.line}") from error
     except (FileNotFoundError, NotADirectoryError) as error:
         raise BadFileError(f"{path} does not exist. Check the path.") from error
     except IsADirectoryError as error:
@@ -75,6 +78,30 @@ def read(path: Path | str) -> dict[str, Array]:
     except Exception as error:  # four libraries, each with exceptions of its own for damaged files
         raise BadFileError(f"{path} is damaged, cut short, or no weight file. {_AGAIN}") from error
     return tensors
+
+
+def read_pickle(content: bytes, name: Path | str) -> Any:
+    """Reads a pickle of plain data, such as a batch of CIFAR-10, without running anything that it says.
+
+    Args:
+        content: The pickle, of any protocol up to 5, written by Python 2 or 3.
+        name: What the content is called in an error: the path of its file.
+
+    Returns:
+        Dicts, lists, tuples, numbers, text, bytes and arrays, as they are nested in the pickle. What Python 2 wrote
+        as `str` is text, one character a byte.
+
+    Raises:
+        BadFileError: Damaged, or it asks for anything else.
+    """
+    try:
+        return _plain(_unpickle(content))
+    except _RefusedError as error:
+        raise BadFileError(f"{name} {error.line}") from error
+    except MemoryError as error:
+        raise BadFileError(f"{name} does not fit into memory.") from error
+    except Exception as error:  # a damaged pickle leads to missing values, wrong types, unknown codes
+        raise BadFileError(f"{name} is damaged, cut short, or no pickle. {_AGAIN}") from error
 
 
 def _formats(path: Path) -> dict[str, Array]:
@@ -146,6 +173,28 @@ def _flat(tree: Any) -> dict[str, Array]:
     return tensors
 
 
+def _plain(tree: Any) -> Any:
+    """The same tree with the arrays themselves in it."""
+    nodes = 0
+
+    def convert(node: Any, depth: int) -> Any:
+        nonlocal nodes
+        nodes += 1
+        if depth > _DEEPEST or nodes > _MOST_NODES:
+            raise _RefusedError("is nested deeper than plain data. Do not use it.")
+        if isinstance(node, dict):
+            return {key: convert(value, depth + 1) for key, value in node.items()}
+        if isinstance(node, list | tuple):
+            return type(node)(convert(value, depth + 1) for value in node)
+        if isinstance(node, _Numbers):
+            node = node.value
+        if node is None or isinstance(node, bool | int | float | str | bytes | np.ndarray):
+            return node
+        raise _RefusedError(f"is damaged: a value in it was left unfinished. {_AGAIN}")
+
+    return convert(tree, 0)
+
+
 @dataclass(frozen=True)
 class _Global:
     """A name of the list of those allowed. It stays a name until it is used, and is never imported."""
@@ -206,7 +255,9 @@ def _array(data: Any, kind: _NumberType, shape: Any, by_columns: bool) -> Array:
 
 def _numpy_type(code: Any, *_: Any) -> _NumberType:
     if not re.fullmatch(r"[biuf][1248]|O[48]", _text(code)):
-        raise _RefusedError(f"has arrays of type {_text(code)[:20]}, which are no weights. Do not use it.")
+        raise _RefusedError(
+            f"has arrays of type {_text(code)[:20]}, which are not plain numbers. Do not use it."
+        )
     return _NumberType(np.dtype(_text(code)))
 
 
@@ -260,7 +311,7 @@ def _global(name: Any) -> _Global:
     if name not in _FUNCTIONS and name not in _STORAGES and name != "numpy ndarray":
         dotted = _text(name).replace(" ", ".")[:80]
         raise _RefusedError(
-            f"asks for {dotted}, which is no part of weights: it is an attack, or a model instead "
+            f"asks for {dotted}, which plain arrays do not need: it is an attack, or a model instead "
             "of its weights. Do not use it."
         )
     return _Global(name)
@@ -284,6 +335,14 @@ def _unpickle(content: bytes, storage: Callable[[Any], Array] | None = None) -> 
     stack: list[Any] = []
     marked: list[list[Any]] = []
     memo: dict[Any, Any] = {}
+    copied = 0
+
+    def account(values: Any) -> None:
+        """Counts the text that a call turns into bytes: one long text, named again and again, fills the memory."""
+        nonlocal copied
+        copied += sum(len(value) for value in _made(values, tuple) if isinstance(value, str))
+        if copied > _LARGEST * len(content):
+            raise _RefusedError("claims to hold far more than its size. Do not use it.")
 
     def items() -> list[Any]:
         """What was pushed since the last mark."""
@@ -293,7 +352,7 @@ def _unpickle(content: bytes, storage: Callable[[Any], Array] | None = None) -> 
 
     for count, (operation, argument, _) in enumerate(pickletools.genops(content)):
         if count > _MOST_OPERATIONS:
-            raise _RefusedError("has more pickle operations than any weight file. Do not use it.")
+            raise _RefusedError("has more pickle operations than any such file. Do not use it.")
         match operation.name:
             case "PROTO" | "FRAME":
                 pass
@@ -352,16 +411,18 @@ def _unpickle(content: bytes, storage: Callable[[Any], Array] | None = None) -> 
                 stack[-2:] = [_global(f"{_text(module)} {_text(attribute)}")]
             case "REDUCE":
                 arguments = _made(stack.pop(), tuple)
+                account(arguments)
                 stack[-1] = _FUNCTIONS[_made(stack[-1], _Global).name](*arguments)
             case "BUILD":
                 state = stack.pop()
                 if not isinstance(stack[-1], dict):  # attributes of a dict, such as torch's `_metadata`
+                    account(state)
                     _made(stack[-1], _NumberType, _Numbers).build(state)
             case "BINPERSID" if storage:
                 stack[-1] = storage(stack[-1])
             case name:
                 raise _RefusedError(
-                    f"uses the pickle operation {name}, which weights do not need. Do not use it."
+                    f"uses the pickle operation {name}, which plain arrays do not need. Do not use it."
                 )
     (result,) = stack
     return result

@@ -1,0 +1,32 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tfviz.parts import ship_to_retriever
+
+
+@pytest.fixture(scope="module")
+def findings(context_on):
+    return ship_to_retriever.run(replace(ship_to_retriever.SETTINGS, ships=2), context_on("squeezenet"))
+
+
+@pytest.mark.weights
+def test_the_sound_objective_reaches_0_998_for_every_ship(findings):
+    numbers = findings.numbers
+    ends = [numbers[f"target_probability_ship_{ship}"].value for ship in range(2)]
+    assert numbers["target_probability"].value == min(ends) >= 0.998
+    assert findings.facts["source"].startswith("drawn")
+
+
+@pytest.mark.weights
+def test_distances_are_those_of_the_stored_pictures(findings):
+    moved = findings.arrays["sound"][1].astype(float) - findings.arrays["start"][1]
+    assert findings.numbers["l2_ship_1"].value == pytest.approx(np.sqrt((moved**2).sum()), rel=1e-5)
+    assert findings.numbers["linf_ship_1"].value == pytest.approx(np.abs(moved).max(), rel=1e-5)
+    assert 0 < findings.numbers["ssim_ship_1"].value < 1
+
+
+@pytest.mark.weights
+def test_figures(findings):
+    assert [one.name for one in ship_to_retriever.figures(findings)] == ["ships", "strip", "probability"]

@@ -1,0 +1,161 @@
+"""A picture, grown from noise, that the network calls a golden retriever.
+
+Papers: Simonyan et al. 2014, "Deep Inside Convolutional Networks"; Nguyen et al. 2015, "Deep Neural Networks are Easily
+Fooled".
+Cost: about 10 s on two cores with SqueezeNet.
+Expected: probability 1.0 on AlexNet (published), at least 0.998 for the sound objective on every network.
+Alone: python run_all.py --only class_image
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfviz.context import Context
+from tfviz.grading import Expected
+from tfviz.results import Drawing, Findings, Number
+
+ID = "class_image"
+TITLE = "A picture that the network calls a golden retriever"
+TRACK = "B"
+NETWORKS = ("alexnet", "squeezenet")
+INPUTS: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """As published, from several seeds."""
+
+    target: int = 207
+    seeds: int = 5
+    noise_mean: float = 0.5
+    noise_std: float = 0.01
+    steps: int = 40
+    rate: float = 5.0
+
+
+SETTINGS = Settings()
+QUICK = Settings(seeds=2)
+
+EXPECTED = (
+    Expected("published_probability", 1.0, 0.001, "published", "track B", ("alexnet",)),
+    Expected(
+        "target_probability",
+        0.998,
+        0.0,
+        "reference",
+        "the log-probability's lowest of all seeds",
+        (),
+        "at least",
+    ),
+)
+
+
+def run(settings: Settings, context: Context) -> Findings:
+    """Ascend on the probability and on its logarithm, from the same noise, for every seed."""
+    model = context.model()
+    from tfviz.data.labels import imagenet_classes
+    from tfviz.toward_class import steps_to_show, toward_class
+
+    # The first seed's noise is that of conv1_units; the others follow from it.
+    random = context.random()
+    starts = random.normal(
+        settings.noise_mean, settings.noise_std, (settings.seeds, *model.input_shape[1:])
+    ).astype(np.float32)
+    context.reporter.progress(ID, 0, 1)
+    keep = steps_to_show(settings.steps)
+    both = toward_class(
+        model,
+        settings.target,
+        starts,
+        steps=settings.steps,
+        rate=settings.rate,
+        sound_rate=settings.rate,
+        keep=keep,
+    )
+    context.reporter.progress(ID, 1, 1)
+
+    def on(value: float) -> Number:
+        return Number(float(value), "", context.label)
+
+    numbers = {
+        "target_probability": on(both.sound_probability[-1].min()),
+        "published_probability": on(both.published_probability[-1, 0]),
+        "published_probability_lowest": on(both.published_probability[-1].min()),
+        "published_probability_highest": on(both.published_probability[-1].max()),
+        "published_probability_best_step": on(both.published_probability.max()),
+        "start_probability": on(both.sound_probability[0].max()),
+    }
+    for seed in range(settings.seeds):
+        numbers[f"target_probability_seed_{seed}"] = on(both.sound_probability[-1, seed])
+        numbers[f"published_probability_seed_{seed}"] = on(both.published_probability[-1, seed])
+    arrays = {
+        "steps": np.array(keep),
+        "published": both.published.picture,
+        "sound": both.sound.picture,
+        "published_strip": np.stack([both.published.snapshots[step][0] for step in keep]),
+        "sound_strip": np.stack([both.sound.snapshots[step][0] for step in keep]),
+        "published_probability": both.published_probability,
+        "sound_probability": both.sound_probability,
+    }
+    return Findings(numbers, arrays, {"class": imagenet_classes()[settings.target]})
+
+
+def figures(findings: Findings) -> Sequence[Drawing]:
+    """The first seed's strip for both objectives, the last pictures of every seed, and the probability."""
+    from tfviz import figures as draw
+
+    arrays = findings.arrays
+    steps = [f"step {step}" for step in arrays["steps"]]
+    seeds = range(arrays["sound"].shape[0])
+    strip = draw.picture_table(
+        [
+            ("probability", list(arrays["published_strip"])),
+            ("log-probability", list(arrays["sound_strip"])),
+        ],
+        steps,
+        cell=1.7,
+    )
+    last = draw.picture_table(
+        [
+            ("probability", [arrays["published"][seed] for seed in seeds]),
+            ("log-probability", [arrays["sound"][seed] for seed in seeds]),
+        ],
+        [
+            f"{100 * published:.3g} %\n{100 * sound:.4g} %"
+            for published, sound in zip(
+                arrays["published_probability"][-1], arrays["sound_probability"][-1], strict=True
+            )
+        ],
+        cell=1.25,
+    )
+    name = findings.facts["class"]
+    return (
+        Drawing(
+            "strip",
+            "The first seed's picture on the way: ascent on the probability (above) and on its logarithm (below).",
+            "Two rows of pictures that begin as even grey noise and become coloured noise; no animal can be seen.",
+            strip,
+        ),
+        Drawing(
+            "last",
+            f"After the last step, for every seed; over each pair the probability of “{name}” above and below.",
+            "Pairs of pictures of coloured noise.",
+            last,
+        ),
+        Drawing(
+            "probability",
+            f"The probability of “{name}” at each step: one line for each seed and objective.",
+            "Two bundles of curves: those of the log-probability rise to 1 within the first steps and stay; those of "
+            "the probability end where the table says.",
+            draw.two_bundles(
+                ("on the probability", arrays["published_probability"]),
+                ("on the log-probability", arrays["sound_probability"]),
+                xlabel="step",
+                ylabel=f"probability of “{name}”",
+            ),
+        ),
+    )

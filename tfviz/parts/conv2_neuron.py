@@ -1,0 +1,259 @@
+"""One unit of the second convolution, driven by plain gradient descent.
+
+Paper: Erhan et al. 2009, "Visualizing Higher-Layer Features of a Deep Network" (the objective); the loss is track A's.
+Cost: about 20 s on two cores.
+Expected: only the unit's receptive field changes; everything else shrinks by 0.34 a step.
+Alone: python run_all.py --only conv2_neuron
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+import tfviz
+from tfviz.context import Context
+from tfviz.grading import Expected
+from tfviz.results import Drawing, Findings, Number
+
+if TYPE_CHECKING:
+    import keras
+
+    from tfviz.ascent import Trace
+    from tfviz.objectives import Goal
+
+Array = npt.NDArray[np.floating]
+
+ID = "conv2_neuron"
+TITLE = "One unit of the second convolution"
+TRACK = "A"
+NETWORKS = ("alexnet_features", "caffe_alexnet")
+INPUTS: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """As published; the decaying rates are this project's.
+
+    Attributes:
+        weight: of the unit in the loss -weight * unit + ||x||^2.
+        rate: of the published run, constant.
+        tenth: the constant rate of the second run. The third run's rate falls in a straight line from rate to 0.
+        checked_steps: over how many steps the update is checked against its closed forms.
+        conv1_channel: the conv1 unit that shows what a fixed point looks like.
+    """
+
+    channel: int = 0
+    row: int = 0
+    column: int = 0
+    weight: float = 1000.0
+    rate: float = 0.33
+    tenth: float = 0.033
+    steps: int = 1000
+    noise_std: float = 0.01
+    keep: tuple[int, ...] = (0, 8, 64, 512, 1000)
+    checked_steps: int = 60
+    conv1_channel: int = 5
+
+
+SETTINGS = Settings()
+QUICK = Settings(steps=200, keep=(0, 8, 64, 200))
+
+_UPDATE = "closed form of the update"
+EXPECTED = (
+    Expected("shrink_error", 1e-5, 0.0, "reference", _UPDATE, comparison="at most"),
+    Expected("unrolled_error", 1e-5, 0.0, "reference", _UPDATE, comparison="at most"),
+    Expected(
+        "conv1_fixed_point_error", 1e-5, 0.0, "reference", "x = 500 w for a linear unit", comparison="at most"
+    ),
+    Expected("outside_field_max", 1e-30, 0.0, "reference", _UPDATE, comparison="at most"),
+    Expected(
+        "decaying_gain", 1.0, 0.0, "reference", "a smaller last step loses nothing", comparison="at least"
+    ),
+)
+
+
+def run(settings: Settings, context: Context) -> Findings:
+    """Three runs of the same descent with different rates, and the checks of the update."""
+    model = context.model(normalize=False)
+    from tfviz.gradients import value_and_gradient
+
+    unit = tfviz.objectives.neuron("conv2", settings.channel, at=(settings.row, settings.column))
+    goal = settings.weight * unit - tfviz.priors.l2()
+    start = context.random().normal(0, settings.noise_std, model.input_shape[1:]).astype(np.float32)
+    field = tfviz.receptive_field(model, "conv2").window(settings.row, settings.column, start.shape[:2])
+    rates: dict[str, float | Callable[[int], float]] = {
+        "published": settings.rate,
+        "tenth": settings.tenth,
+        "decaying": lambda step: settings.rate * (1 - step / settings.steps),
+    }
+    traces: dict[str, Trace] = {}
+    for index, (name, rate) in enumerate(rates.items()):
+        traces[name] = tfviz.ascend(
+            model, goal, start, steps=settings.steps, rate=rate, clip=None, keep=settings.keep
+        )
+        context.reporter.progress(ID, index + 1, len(rates) + 1)
+
+    published = traces["published"]
+    outside = np.ones(start.shape[:2], bool)
+    outside[field] = False
+    shrink, unrolled = _check_update(model, unit, start, field, settings)
+    fixed_point = _conv1_fixed_point(model, start, settings)
+    context.reporter.progress(ID, len(rates) + 1, len(rates) + 1)
+
+    def on(value: float) -> Number:
+        return Number(float(value), "", context.label)
+
+    unit_name = unit.terms[0][1].name
+    numbers = {
+        "activation": on(published.terms[unit_name][-1, 0]),
+        "outside_field_max": on(np.abs(published.picture[0][outside]).max()),
+        "shrink_error": on(shrink),
+        "unrolled_error": on(unrolled),
+        "conv1_fixed_point_error": on(fixed_point),
+    }
+    half = settings.weight / 2
+    for name, trace in traces.items():
+        _, _, gradient = value_and_gradient(model, unit, trace.picture)
+        residual = np.abs(trace.picture - half * gradient).max() / np.abs(trace.picture).max()
+        suffix = "" if name == "published" else f"_{name}"
+        numbers[f"objective{suffix}"] = on(trace.scores[-1, 0])
+        numbers[f"stationarity_residual{suffix}"] = on(residual)
+        numbers[f"largest_value{suffix}"] = on(np.abs(trace.picture).max())
+    numbers["decaying_gain"] = on(numbers["objective_decaying"].value / numbers["objective"].value)
+
+    arrays: dict[str, Array] = {
+        "steps": np.array(settings.keep),
+        "field": np.array([[part.start, part.stop] for part in field]),
+    }
+    for name, trace in traces.items():
+        arrays[f"picture_{name}"] = trace.picture[0]
+        arrays[f"objective_{name}"] = trace.scores[:, 0]
+        arrays[f"corner_{name}"] = np.stack([trace.snapshots[step][0][field] for step in settings.keep])
+    arrays["unit_published"] = published.terms[unit_name][:, 0]
+    arrays["l2_published"] = published.terms["l2"][:, 0]
+    whole = tfviz.receptive_field(model, "conv2")
+    facts = {
+        "weight": settings.weight,
+        "field_size": whole.size[0],
+        "field_offset": whole.offset[0],
+        "field_last": field[0].stop - 1,
+        "shrink": 1 - 2 * settings.rate,
+        "half_weight": half,
+        "kick": settings.rate * settings.weight,
+    }
+    return Findings(numbers, arrays, facts)
+
+
+def _check_update(
+    model: keras.Model, unit: Goal, start: Array, field: tuple[slice, slice], settings: Settings
+) -> tuple[float, float]:
+    """How far the loop is from x_t = s^t x_0 outside the field, and from the unrolled sum inside.
+
+    With s = 1 - 2 rate, x_T = s^T x_0 + rate weight sum over t of s^(T-1-t) g_t, where g_t is the unit's gradient at
+    x_t: taken here from the stored x_t, apart from the loop, and summed in float64. Both are relative: outside to the
+    exact value of each pixel, inside to the largest value of x_T.
+    """
+    from tfviz.gradients import value_and_gradient
+
+    total = settings.checked_steps
+    goal = settings.weight * unit - tfviz.priors.l2()
+    trace = tfviz.ascend(
+        model, goal, start, steps=total, rate=settings.rate, clip=None, keep=range(total + 1)
+    )
+    pictures = np.concatenate([trace.snapshots[step] for step in range(total + 1)]).astype(np.float64)
+    shrink = 1 - 2 * settings.rate
+    outside = np.ones(start.shape, bool)
+    outside[field] = False
+    outside &= start != 0
+    exact = start.astype(np.float64)
+    worst = max(
+        float(np.abs(pictures[step][outside] / (shrink**step * exact[outside]) - 1).max())
+        for step in range(total + 1)
+    )
+    _, _, gradients = value_and_gradient(model, unit, pictures[:-1])
+    decay = shrink ** (total - 1 - np.arange(total))
+    unrolled = shrink**total * exact + settings.rate * settings.weight * np.tensordot(
+        decay, gradients.astype(np.float64), axes=1
+    )
+    difference = np.abs(unrolled[field] - pictures[-1][field]).max()
+    return worst, float(difference / np.abs(pictures[-1]).max())
+
+
+def _conv1_fixed_point(model: keras.Model, start: Array, settings: Settings) -> float:
+    """How far a conv1 unit's picture is from weight / 2 times its filter, relative to its largest value."""
+    goal = settings.weight * tfviz.objectives.neuron("conv1", settings.conv1_channel) - tfviz.priors.l2()
+    trace = tfviz.ascend(model, goal, start, steps=settings.checked_steps, rate=settings.rate, clip=None)
+    kernel = np.asarray(model.get_layer("conv1").get_weights()[0])[..., settings.conv1_channel]
+    rows, columns = model.get_layer("conv1").output.shape[1:3]
+    window = tfviz.receptive_field(model, "conv1").window(rows // 2, columns // 2, start.shape[:2])
+    expected = np.zeros_like(start)
+    expected[window] = settings.weight / 2 * kernel
+    return float(np.abs(trace.picture[0] - expected).max() / np.abs(expected).max())
+
+
+def figures(findings: Findings) -> Sequence[Drawing]:
+    """The picture, the corner over the steps for each rate, and the objective."""
+    from tfviz import figures as draw
+
+    arrays = findings.arrays
+    steps = [int(step) for step in arrays["steps"]]
+    names = {"published": "published rate", "tenth": "a tenth of it", "decaying": "decaying"}
+    strip = draw.picture_table(
+        [
+            (label, [draw.centred(corner) for corner in arrays[f"corner_{name}"]])
+            for name, label in names.items()
+        ],
+        [f"step {step}" for step in steps],
+        cell=1.15,
+    )
+    whole = draw.picture_table(
+        [("", [draw.centred(arrays[f"picture_{name}"]) for name in names])], list(names.values()), cell=2.1
+    )
+    objective = draw.curves(
+        [(label, arrays[f"objective_{name}"] / 1e6) for name, label in names.items()],
+        xlabel="step",
+        ylabel="objective / 10⁶",
+    )
+    terms = draw.curves(
+        [
+            ("weight · unit", findings.facts["weight"] * arrays["unit_published"] / 1e6),
+            ("squared norm", arrays["l2_published"] / 1e6),
+        ],
+        xlabel="step",
+        ylabel="published run / 10⁶",
+    )
+    scale = ", ".join(
+        f"{label} ±{np.abs(arrays[f'picture_{name}']).max():.0f}" for name, label in names.items()
+    )
+    return (
+        Drawing(
+            "pictures",
+            f"The whole picture after the last step. Grey is 0, the mean colour; full contrast is {scale}.",
+            "Three grey squares; only a small patch in the top left corner of each has colours.",
+            whole,
+        ),
+        Drawing(
+            "corner",
+            "The corner that the unit sees, enlarged, at several steps; each picture scaled to its own largest value.",
+            "Three rows of small pictures: coloured noise at first, then blocks and stripes that become clearer, "
+            "clearest for the decaying rate.",
+            strip,
+        ),
+        Drawing(
+            "objective",
+            "The objective, weight · unit − squared norm, at each step.",
+            "Three curves: the published rate jumps up and down below the other two; the decaying rate ends highest.",
+            objective,
+        ),
+        Drawing(
+            "terms",
+            "The two terms of the published run.",
+            "Two ragged curves, the weighted unit above the squared norm.",
+            terms,
+        ),
+    )

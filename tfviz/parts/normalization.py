@@ -1,0 +1,271 @@
+"""What a network sees with and without its normalisation of the input.
+
+Cost: a second or two.
+Expected: nothing to grade, since the published photographs are not available. Published for five of them: without
+normalisation low confidence and mostly wrong, with it high confidence and mostly right.
+Alone: python run_all.py --only normalization (--pictures DIR: your pictures in place of those that come along)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tfviz.context import Context
+from tfviz.data.labels import imagenet_classes
+from tfviz.data.pictures import read_picture
+from tfviz.errors import BadFileError
+from tfviz.grading import Expected
+from tfviz.results import Drawing, Findings, Number
+
+Array = npt.NDArray[np.floating]
+
+ID = "normalization"
+TITLE = "With and without the network's normalisation"
+TRACK = "B"
+NETWORKS = ("alexnet", "squeezenet")
+INPUTS = ("pictures",)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much is shown.
+
+    Attributes:
+        most_pictures: of a folder that the user names; the first ones by name.
+        top: how many predictions of each.
+    """
+
+    most_pictures: int = 12
+    top: int = 3
+
+
+SETTINGS = Settings()
+QUICK = SETTINGS
+EXPECTED: tuple[Expected, ...] = ()
+
+_PER_FIGURE = 5  # columns of pictures
+
+PUBLISHED = {
+    "lowest": 0.19,
+    "highest": 0.53,
+    "normalized": 0.98,
+    "normalized_above": 4,
+    "pictures": 5,
+}
+"""What was reported for other photographs: most confidences without lay between lowest and highest; with
+normalisation so many of so many lay above normalized."""
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A photograph that one of the program's dependencies brings along.
+
+    Attributes:
+        title: what it shows.
+        package: the installed package.
+        file: its path in the package.
+        credit: author and licence.
+        classes: the ImageNet classes that are right for it.
+    """
+
+    title: str
+    package: str
+    file: str
+    credit: str
+    classes: tuple[int, ...]
+
+
+PHOTOGRAPHS = (
+    # A striped house cat: three classes that even people keep apart by convention only.
+    Photograph("cat", "skimage", "data/chelsea.png", "Stefan van der Walt, CC0", (281, 282, 285)),
+    # An espresso in a cup: both are classes.
+    Photograph("cup of coffee", "skimage", "data/coffee.png", "Rachel Michetti, CC0", (967, 968)),
+    # The camera on it is a film camera, which is no class.
+    Photograph("camera on a tripod", "skimage", "data/camera.png", "Lav Varshney, CC0", (872,)),
+    # Rockets that fly into space are no class of their own: missile, and projectile.
+    Photograph("rocket", "skimage", "data/rocket.jpg", "SpaceX, public domain", (657, 744)),
+    Photograph(
+        "naval uniform",
+        "matplotlib",
+        "mpl-data/sample_data/grace_hopper.jpg",
+        "U.S. Navy, public domain",
+        (652,),
+    ),
+)
+"""Five whose licence lets a report show them. As files: functions of these packages may download."""
+
+
+def run(settings: Settings, context: Context) -> Findings:
+    """Predict each picture from its raw values and from the normalised ones."""
+    model, bare = context.model(), context.model(normalize=False)
+    height, width = model.input_shape[1:3]
+    rows, pictures, unreadable, left_out = _pictures(settings, context.inputs.pictures, height, width)
+    raw = _raw_inputs(str(context.network), pictures)
+    probabilities = {name: _softmax(bare(own)) for name, own in raw.items()}
+    probabilities["normalized"] = _softmax(model(pictures))
+
+    numbers: dict[str, Number] = {}
+    arrays: dict[str, Array] = {"pictures": pictures}
+    for name, own in raw.items():
+        arrays[f"taken_{name}"] = _taken_for(str(context.network), own)
+    names = imagenet_classes()
+    known = [bool(row["classes"]) for row in rows]
+    for name, each in probabilities.items():
+        for index, (row, one) in enumerate(zip(rows, each, strict=True)):
+            best = np.argsort(-one, kind="stable")[: settings.top]
+            numbers[f"confidence_{name}_{index}"] = Number(float(one[best[0]]), "", context.label)
+            row[name] = [
+                {"class": names[c], "confidence": float(one[c]), "right": int(c) in row["classes"]}
+                for c in best
+            ]
+        numbers[f"mean_confidence_{name}"] = Number(float(each.max(axis=1).mean()), "", context.label)
+        if all(known):
+            right = sum(row[name][0]["right"] for row in rows)
+            numbers[f"correct_{name}"] = Number(right, "", context.label)
+    raised = probabilities["normalized"].max(axis=1) > probabilities["raw"].max(axis=1)
+    numbers["raised"] = Number(int(raised.sum()), "", context.label)
+    numbers["pictures"] = Number(len(rows))
+
+    facts = {
+        "pictures": [
+            {**row, "classes": [names[c] for c in row["classes"]], "number": index + 1}
+            for index, row in enumerate(rows)
+        ],
+        "known": all(known),
+        "own": context.inputs.pictures is not None,
+        "unreadable": unreadable,
+        "left_out": left_out,
+        "ways": [*raw, "normalized"],
+        "labels": {name: _LABELS[str(context.network), name] for name in probabilities},
+        "taken": {
+            name: [float(arrays[f"taken_{name}"].min()), float(arrays[f"taken_{name}"].max())] for name in raw
+        },
+        "published": PUBLISHED,
+    }
+    return Findings(numbers, arrays, facts)
+
+
+_LABELS = {
+    ("alexnet", "raw"): "raw, [0, 1]",
+    ("alexnet", "normalized"): "normalised",
+    ("squeezenet", "raw"): "raw, mean left in",
+    ("squeezenet", "unscaled"): "pixels in [0, 1]",
+    ("squeezenet", "normalized"): "normalised",
+}
+
+
+def _raw_inputs(network: str, pictures: Array) -> dict[str, Array]:
+    """What goes into the network itself when its normalisation is left out, by name of the way.
+
+    AlexNet's own input is standardised pixels in [0, 1], so "raw" is those pixels. SqueezeNet's is BGR in 0..255 less
+    the mean: "raw" leaves the mean in, "unscaled" gives it the pixels in [0, 1] as AlexNet gets them.
+    """
+    if network == "alexnet":
+        return {"raw": pictures}
+    return {"raw": 255 * pictures[..., ::-1], "unscaled": pictures}
+
+
+def _taken_for(network: str, own: Array) -> Array:
+    """The picture from which the network's normalisation would have made this input; it may go beyond [0, 1]."""
+    if network == "alexnet":
+        from tfviz.models.alexnet import MEAN, STD
+
+        pictures: Array = own * np.array(STD, np.float32) + np.array(MEAN, np.float32)
+        return pictures
+    from tfviz.models.squeezenet import MEAN_BGR
+
+    return (own + np.array(MEAN_BGR, np.float32))[..., ::-1] / np.float32(255)
+
+
+def _softmax(logits: Any) -> Array:
+    values = np.asarray(logits, np.float64)
+    powers = np.exp(values - values.max(axis=1, keepdims=True))
+    probabilities: Array = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def _pictures(
+    settings: Settings, folder: Path | None, height: int, width: int
+) -> tuple[list[dict[str, Any]], Array, list[str], int]:
+    """The pictures: a row of facts each, (N, height, width, 3); why others cannot be read; how many are left out."""
+    if folder is None:
+        candidates = [
+            (_installed(photo), photo.title, f"{photo.credit}; in {photo.package}", photo.classes)
+            for photo in PHOTOGRAPHS
+        ]
+    else:
+        try:
+            files = sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
+        except OSError as error:
+            raise BadFileError(
+                f"{folder} cannot be read ({error.strerror}): name a folder of pictures."
+            ) from error
+        candidates = [(path, path.name, "", ()) for path in files]
+    rows: list[dict[str, Any]] = []
+    pictures: list[Array] = []
+    unreadable: list[str] = []
+    left_out = 0
+    for path, title, credit, classes in candidates:
+        if len(rows) == settings.most_pictures:
+            left_out += 1
+            continue
+        try:
+            pictures.append(read_picture(path, height, width))
+        except BadFileError as error:
+            unreadable.append(_printable(str(error)))
+            continue
+        rows.append({"title": _printable(title), "credit": credit, "classes": classes})
+    if not rows:
+        why = f"the first: {unreadable[0]}" if unreadable else "it is empty."
+        raise BadFileError(f"{folder or 'The installed packages'} holds no picture that can be read; {why}")
+    return rows, np.stack(pictures), unreadable, left_out
+
+
+def _printable(text: str) -> str:
+    """Text with the name of a stranger's file in it, as one line that can be stored."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _installed(photo: Photograph) -> Path:
+    """Where an installed package keeps a file; the package itself is not imported."""
+    package = find_spec(photo.package)
+    folders = package.submodule_search_locations if package else None
+    return Path(next(iter(folders or ("",)))) / photo.file
+
+
+def figures(findings: Findings) -> Sequence[Drawing]:
+    """The pictures, and below each what the network takes it for without the normalisation."""
+    from tfviz import figures as draw
+
+    pictures, rows = findings.arrays["pictures"], findings.facts["pictures"]
+    ways = [way for way in findings.facts["ways"] if way != "normalized"]
+    labels = findings.facts["labels"]
+    drawings = []
+    for first in range(0, len(pictures), _PER_FIGURE):
+        part = slice(first, first + _PER_FIGURE)
+        table = draw.picture_table(
+            [
+                ("the picture", list(pictures[part])),
+                *((f"it sees:\n{labels[way]}", list(findings.arrays[f"taken_{way}"][part])) for way in ways),
+            ],
+            [f"{row['number']}" for row in rows[part]],
+            cell=1.28,
+        )
+        titles = ", ".join(f"{row['number']} {row['title']}" for row in rows[part])
+        drawings.append(
+            Drawing(
+                f"pictures_{first // _PER_FIGURE}",
+                f"{titles}. Below each the picture that the network takes it for when its values are put in without "
+                "normalisation: the one that would give the same input in the usual way, cut to [0, 1].",
+                f"{len(pictures[part])} pictures ({titles}), and each again with wrong brightness and contrast.",
+                table,
+            )
+        )
+    return drawings

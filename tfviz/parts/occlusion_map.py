@@ -1,0 +1,316 @@
+"""Where in the picture the network sees its class: one block after another is hidden.
+
+Paper: Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional Networks", section 4.2. Beside it
+gradient x input, Simonyan et al. 2013, "Deep Inside Convolutional Networks", and Shrikumar et al. 2016, "Not Just a
+Black Box"; and Grad-CAM, Selvaraju et al. 2017.
+Cost: 625 forward passes, a few seconds on two cores, and two gradients.
+Expected: the probability drops where the body is (published, in words): at least 80 % of the lowest decile's blocks
+overlap the drawn body.
+Alone: python run_all.py --only occlusion_map
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+import tfviz
+from tfviz.context import Context
+from tfviz.grading import Expected
+from tfviz.results import Drawing, Findings, Number
+
+if TYPE_CHECKING:
+    import keras
+
+Array = npt.NDArray[Any]
+
+ID = "occlusion_map"
+TITLE = "Where the class is: hiding one block after another"
+TRACK = "A"
+NETWORKS = ("alexnet", "caffe_alexnet", "squeezenet")
+INPUTS = ("image", "source_class")
+
+FILLS = {"black": (0.0, 0.0, 0.0), "mean": (0.485, 0.456, 0.406)}
+"""Colours of the block: black, or the mean colour of ImageNet's pictures, RGB in [0, 1]."""
+DRAWN_CLASS = 107
+"""What the project's own picture shows: a jellyfish."""
+NAMED = 4  # winning classes that get a colour of their own
+_LAST_MAPS = {"alexnet": "relu5", "caffe_alexnet": "relu5", "squeezenet": "relu10"}  # for Grad-CAM
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Block and stride were not stated; fill is one of FILLS, black as published."""
+
+    patch: int = 32
+    stride: int = 8
+    fill: str = "black"
+    precision: str = "float32"
+
+
+SETTINGS = Settings()
+QUICK = Settings(stride=16)
+
+EXPECTED = (
+    Expected(
+        "lowest_decile_on_body",
+        0.8,
+        0.0,
+        "reference",
+        "the drawn body's mask",
+        NETWORKS,
+        comparison="at least",
+    ),
+)
+
+
+def run(settings: Settings, context: Context) -> Findings:
+    """Hide every block, then compare the drop with what one gradient says."""
+    from scipy.special import softmax
+
+    from tfviz import gradients
+    from tfviz.data.labels import imagenet_classes
+    from tfviz.occlusion import block_sums, occluded_probabilities
+
+    model = context.model()
+    picture, body = _picture(context, model.input_shape[1:3])
+    source = context.inputs.source_class
+    patch, stride, fill = settings.patch, settings.stride, FILLS[settings.fill]
+    names = imagenet_classes()
+
+    whole = softmax(model.predict_on_batch(picture[None])[0].astype(np.float64))
+    hidden = occluded_probabilities(
+        model,
+        picture,
+        patch=patch,
+        stride=stride,
+        fill=fill,
+        precision=settings.precision,  # type: ignore[arg-type]
+        progress=lambda done, total: context.reporter.progress(ID, done, total),
+    )
+    probability, winners = hidden[..., source], hidden.argmax(axis=-1)
+    row, column = (int(at) for at in np.unravel_index(probability.argmin(), probability.shape))
+
+    goal = tfviz.objectives.log_probability(source)
+    _, _, gradient = gradients.value_and_gradient(model, goal, picture[None])
+    # To first order, hiding a pixel takes off gradient times (pixel - fill), summed over the colours.
+    times_input = (gradient[0] * (picture - np.asarray(fill))).sum(axis=-1)
+    cam = grad_cam(model, _LAST_MAPS[str(context.network)], picture, source)
+    saliency = {
+        "gradient_input": block_sums(np.abs(times_input), patch, stride) / patch**2,
+        "signed": block_sums(times_input, patch, stride),
+        "grad_cam": block_sums(cam, patch, stride) / patch**2,
+    }
+    drop = whole[source] - probability
+
+    def number(value: float, unit: str = "") -> Number:
+        return Number(float(value), unit, context.label)
+
+    middle = (patch - 1) / 2
+    numbers = {
+        "source_probability": number(whole[source]),
+        "lowest_probability": number(probability.min()),
+        "lowest_row": number(row * stride + middle, "px"),
+        "lowest_column": number(column * stride + middle, "px"),
+        "fraction_lost": number((winners != source).mean()),
+    }
+    for name, key in (
+        ("agreement", "gradient_input"),
+        ("agreement_signed", "signed"),
+        ("agreement_grad_cam", "grad_cam"),
+    ):
+        if (agreement := rank_correlation(drop, saliency[key])) is not None:
+            numbers[name] = number(agreement)
+    if body is not None:
+        share = block_sums(body, patch, stride) / patch**2
+        lowest = lowest_decile(probability)
+        numbers |= {
+            "lowest_decile_on_body": number((share[lowest] > 0).mean()),
+            "all_blocks_on_body": number((share > 0).mean()),
+            "body_in_lowest_decile": number(share[lowest].mean()),
+            "body_in_all_blocks": number(share.mean()),
+        }
+    arrays: dict[str, Array] = {
+        "picture": picture,
+        "probability": probability,
+        "winners": winners,
+        "gradient_input": saliency["gradient_input"],
+        "gradient_input_signed": saliency["signed"],
+        "grad_cam": saliency["grad_cam"],
+        "grad_cam_pixels": cam,
+    } | ({} if body is None else {"body": body})
+    order = [
+        (index, count) for index, count in Counter(winners[winners != source].ravel().tolist()).most_common()
+    ]
+    facts = {
+        "drawn": context.inputs.image is None,
+        "class": names[source],
+        "class_index": source,
+        "first": [
+            {"class": names[index], "probability": float(whole[index])} for index in np.argsort(-whole)[:3]
+        ],
+        "seen": bool(whole.argmax() == source),
+        "winners": [
+            {
+                "class": names[index],
+                "index": index,
+                "blocks": count,
+                "probability": float(hidden[..., index].max()),
+            }
+            for index, count in order[:NAMED]
+        ],
+        "more_winners": len(order[NAMED:]),
+        "blocks": list(probability.shape),
+        "corner": [row * stride, column * stride],
+        "fill": {"black": "black", "mean": "the mean colour of ImageNet's pictures"}[settings.fill],
+        "cam_layer": _LAST_MAPS[str(context.network)],
+        "patch": patch,
+        "stride": stride,
+    }
+    return Findings(numbers, arrays, facts)
+
+
+def _picture(context: Context, shape: tuple[int, int]) -> tuple[Array, Array | None]:
+    """The user's picture, or the drawn jellyfish; its body where the class looked for is the one drawn."""
+    if context.inputs.image is not None:
+        from tfviz.data.pictures import read_picture
+
+        return read_picture(context.inputs.image, *shape), None
+    from tfviz.data.drawings import jellyfish
+
+    picture, body = jellyfish(*shape)
+    return picture, body if context.inputs.source_class == DRAWN_CLASS else None
+
+
+def lowest_decile(values: Array) -> npt.NDArray[np.bool_]:
+    """The lowest tenth of the entries, rounded up; of equal ones the first come first.
+
+    Args:
+        values: (rows, columns).
+
+    Returns:
+        (rows, columns) bool.
+    """
+    lowest = np.zeros(values.size, bool)
+    lowest[np.argsort(values, axis=None, kind="stable")[: -(-values.size // 10)]] = True
+    return lowest.reshape(values.shape)
+
+
+def rank_correlation(first: Array, second: Array) -> float | None:
+    """Spearman's rank correlation of two maps; None where one of them is the same everywhere."""
+    from scipy.stats import spearmanr
+
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return None
+    return float(spearmanr(first, second, axis=None).statistic)
+
+
+def grad_cam(model: keras.Model, layer: str, picture: Array, class_index: int) -> Array:
+    """Grad-CAM (Selvaraju et al. 2017, "Grad-CAM: Visual Explanations from Deep Networks", equations 1 and 2).
+
+    Each channel of a layer is weighted with the mean gradient of the class's logit with respect to it; of the sum
+    over channels the positive part counts.
+
+    Args:
+        model: takes pictures (N, H, W, 3), returns logits (N, classes).
+        layer: name of a layer whose output is a map, through which all of the logits' computation goes.
+        picture: (H, W, 3).
+        class_index: 0-based.
+
+    Returns:
+        (H, W): interpolated linearly between the middles of what the units see, not stretched to the picture.
+    """
+    import keras
+    from scipy.ndimage import map_coordinates
+
+    from tfviz import gradients
+
+    output = model.get_layer(layer).output
+    maps = np.asarray(keras.Model(model.input, output).predict_on_batch(picture[None]))
+    goal = tfviz.objectives.logit(class_index)
+    _, _, gradient = gradients.value_and_gradient(keras.Model(output, model.output), goal, maps)
+    cam = np.maximum((gradient.mean(axis=(1, 2), keepdims=True) * maps).sum(axis=-1)[0], 0)
+    field = tfviz.receptive_field(model, layer)
+    at = [
+        (np.arange(length) - offset - (size - 1) / 2) / stride
+        for length, offset, size, stride in zip(
+            picture.shape[:2], field.offset, field.size, field.stride, strict=True
+        )
+    ]
+    placed: Array = map_coordinates(cam, np.meshgrid(*at, indexing="ij"), order=1, mode="nearest")
+    return placed
+
+
+def figures(findings: Findings) -> Sequence[Drawing]:
+    """The heat map beside the picture, the winning classes, and the map beside what gradients say."""
+    from tfviz import figures as draw
+
+    arrays, facts = findings.arrays, findings.facts
+    picture, name = arrays["picture"], facts["class"]
+    patch, stride = facts["patch"], facts["stride"]
+    first = (patch - 1) / 2
+    source = findings.numbers["source_probability"].value
+    probability = arrays["probability"]
+    row, column = (int(findings.numbers[f"lowest_{axis}"].value) for axis in ("row", "column"))
+    drawings = [
+        Drawing(
+            "heat_map",
+            f"The picture, and the probability of “{name}” with one {patch} × {patch} block hidden: each small square "
+            "has the colour of the block around its middle. Framed: the block that costs most.",
+            f"Left the picture, right the same in grey under a heat map of the probability, which is lowest around "
+            f"row {row}, column {column} of {picture.shape[0]} × {picture.shape[1]}.",
+            draw.maps_over_picture(
+                picture,
+                [("one block hidden", probability, f"probability of “{name}”")],
+                first,
+                stride,
+                low_is_strong=True,
+                block=(*facts["corner"], patch),
+            ),
+        ),
+        Drawing(
+            "saliency",
+            "What hiding a block takes off the probability, beside what one gradient says of the block: the mean of "
+            "|gradient × input| over its pixels, and the mean of Grad-CAM.",
+            "Three heat maps over the picture in grey: the drop of the probability, gradient times input, Grad-CAM.",
+            draw.maps_over_picture(
+                picture,
+                [
+                    ("one block hidden", source - probability, "drop of the probability"),
+                    ("|gradient × input|", _of_largest(arrays["gradient_input"]), "of the largest block"),
+                    ("Grad-CAM", _of_largest(arrays["grad_cam"]), "of the largest block"),
+                ],
+                first,
+                stride,
+            ),
+        ),
+    ]
+    if facts["winners"]:
+        winners = [(entry["index"], entry["class"]) for entry in facts["winners"]]
+        drawings.insert(
+            1,
+            Drawing(
+                "winners",
+                "The class that wins when a block is hidden, at the block's middle.",
+                f"The picture in grey; coloured where “{name}” loses: to "
+                f"{', '.join(label for _, label in winners)}.",
+                draw.winners_over_picture(
+                    picture,
+                    arrays["winners"],
+                    [(facts["class_index"], f"{name} still wins"), *winners],
+                    first,
+                    stride,
+                ),
+            ),
+        )
+    return drawings
+
+
+def _of_largest(values: Array) -> Array:
+    """Values as shares of the largest; all 0 stays so."""
+    return values / values.max() if values.max() > 0 else values
