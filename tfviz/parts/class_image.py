@@ -78,58 +78,22 @@ def run(settings: Settings, context: Context) -> Findings:
     )
     context.reporter.progress(ID, 1, 1)
 
-    def on(value: float) -> Number:
-        return Number(float(value), "", context.label)
-
-    numbers = {
-        "target_probability": on(both.sound_probability[-1].min()),
-        "published_probability": on(both.published_probability[-1, 0]),
-        "published_probability_lowest": on(both.published_probability[-1].min()),
-        "published_probability_highest": on(both.published_probability[-1].max()),
-        "published_probability_best_step": on(both.published_probability.max()),
-        "start_probability": on(both.sound_probability[0].max()),
-    }
+    numbers = both.numbers(context.label)
     for seed in range(settings.seeds):
-        numbers[f"target_probability_seed_{seed}"] = on(both.sound_probability[-1, seed])
-        numbers[f"published_probability_seed_{seed}"] = on(both.published_probability[-1, seed])
-    arrays = {
-        "steps": np.array(keep),
-        "published": both.published.picture,
-        "sound": both.sound.picture,
-        "published_strip": np.stack([both.published.snapshots[step][0] for step in keep]),
-        "sound_strip": np.stack([both.sound.snapshots[step][0] for step in keep]),
-        "published_probability": both.published_probability,
-        "sound_probability": both.sound_probability,
-    }
-    return Findings(numbers, arrays, {"class": imagenet_classes()[settings.target]})
+        for which, end in (("target", both.sound_probability), ("published", both.published_probability)):
+            numbers[f"{which}_probability_seed_{seed}"] = Number(float(end[-1, seed]), "", context.label)
+    return Findings(numbers, both.arrays(), {"class": imagenet_classes()[settings.target]})
 
 
 def figures(findings: Findings) -> Sequence[Drawing]:
     """The first seed's strip for both objectives, the last pictures of every seed, and the probability."""
     from tfviz import figures as draw
+    from tfviz.toward_class import headings, probability_curves, strip
 
     arrays = findings.arrays
-    steps = [f"step {step}" for step in arrays["steps"]]
-    seeds = range(arrays["sound"].shape[0])
-    strip = draw.picture_table(
-        [
-            ("probability", list(arrays["published_strip"])),
-            ("log-probability", list(arrays["sound_strip"])),
-        ],
-        steps,
-        cell=1.7,
-    )
     last = draw.picture_table(
-        [
-            ("probability", [arrays["published"][seed] for seed in seeds]),
-            ("log-probability", [arrays["sound"][seed] for seed in seeds]),
-        ],
-        [
-            f"{100 * published:.3g} %\n{100 * sound:.4g} %"
-            for published, sound in zip(
-                arrays["published_probability"][-1], arrays["sound_probability"][-1], strict=True
-            )
-        ],
+        [("probability", list(arrays["published"])), ("log-probability", list(arrays["sound"]))],
+        headings(arrays),
         cell=1.25,
     )
     name = findings.facts["class"]
@@ -138,7 +102,7 @@ def figures(findings: Findings) -> Sequence[Drawing]:
             "strip",
             "The first seed's picture on the way: ascent on the probability (above) and on its logarithm (below).",
             "Two rows of pictures that begin as even grey noise and become coloured noise; no animal can be seen.",
-            strip,
+            strip(arrays),
         ),
         Drawing(
             "last",
@@ -151,11 +115,6 @@ def figures(findings: Findings) -> Sequence[Drawing]:
             f"The probability of “{name}” at each step: one line for each seed and objective.",
             "Two bundles of curves: those of the log-probability rise to 1 within the first steps and stay; those of "
             "the probability end where the table says.",
-            draw.two_bundles(
-                ("on the probability", arrays["published_probability"]),
-                ("on the log-probability", arrays["sound_probability"]),
-                xlabel="step",
-                ylabel=f"probability of “{name}”",
-            ),
+            probability_curves(arrays, name),
         ),
     )

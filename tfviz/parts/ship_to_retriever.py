@@ -89,13 +89,7 @@ def run(settings: Settings, context: Context) -> Findings:
     def on(value: float) -> Number:
         return Number(float(value), "", context.label)
 
-    numbers = {
-        "target_probability": on(both.sound_probability[-1].min()),
-        "published_probability": on(both.published_probability[-1, 0]),
-        "published_probability_lowest": on(both.published_probability[-1].min()),
-        "published_probability_highest": on(both.published_probability[-1].max()),
-        "start_probability": on(both.sound_probability[0].max()),
-    }
+    numbers = both.numbers(context.label)
     for ship in range(settings.ships):
         numbers[f"target_probability_ship_{ship}"] = on(both.sound_probability[-1, ship])
         numbers[f"published_probability_ship_{ship}"] = on(both.published_probability[-1, ship])
@@ -105,23 +99,13 @@ def run(settings: Settings, context: Context) -> Findings:
             numbers[f"{which}l2_ship_{ship}"] = on(float(np.linalg.norm(moved)))
             numbers[f"{which}linf_ship_{ship}"] = on(np.abs(moved).max())
             numbers[f"{which}ssim_ship_{ship}"] = on(similar)
-    arrays = {
-        "steps": np.array(keep),
-        "start": starts,
-        "published": both.published.picture,
-        "sound": both.sound.picture,
-        "published_strip": np.stack([both.published.snapshots[step][0] for step in keep]),
-        "sound_strip": np.stack([both.sound.snapshots[step][0] for step in keep]),
-        "published_probability": both.published_probability,
-        "sound_probability": both.sound_probability,
-    }
     names = imagenet_classes()
     facts = {
         "class": names[settings.target],
         "source": source,
         "before": [names[index] for index in first_class],
     }
-    return Findings(numbers, arrays, facts)
+    return Findings(numbers, {"start": starts, **both.arrays()}, facts)
 
 
 def _ships(settings: Settings, context: Context, shape: tuple[int, int]) -> tuple[Array, str]:
@@ -147,9 +131,9 @@ def _ships(settings: Settings, context: Context, shape: tuple[int, int]) -> tupl
 def figures(findings: Findings) -> Sequence[Drawing]:
     """Every ship before and after both ascents, the first one's strip, and the probability."""
     from tfviz import figures as draw
+    from tfviz.toward_class import headings, probability_curves, strip
 
     arrays = findings.arrays
-    ships = range(len(arrays["start"]))
     name = findings.facts["class"]
     before_after = draw.picture_table(
         [
@@ -157,46 +141,27 @@ def figures(findings: Findings) -> Sequence[Drawing]:
             ("probability", list(arrays["published"])),
             ("log-probability", list(arrays["sound"])),
         ],
-        [
-            f"{100 * published:.3g} %\n{100 * sound:.4g} %"
-            for published, sound in zip(
-                arrays["published_probability"][-1], arrays["sound_probability"][-1], strict=True
-            )
-        ],
+        headings(arrays),
         cell=1.25,
-    )
-    strip = draw.picture_table(
-        [
-            ("probability", list(arrays["published_strip"])),
-            ("log-probability", list(arrays["sound_strip"])),
-        ],
-        [f"step {step}" for step in arrays["steps"]],
-        cell=1.7,
-    )
-    probability = draw.two_bundles(
-        ("on the probability", arrays["published_probability"]),
-        ("on the log-probability", arrays["sound_probability"]),
-        xlabel="step",
-        ylabel=f"probability of “{name}”",
     )
     return (
         Drawing(
             "ships",
             f"Each ship before, and after ascent on the probability and on its logarithm; over each the two final "
             f"probabilities of “{name}”. Source: {findings.facts['source']}.",
-            f"{len(ships)} columns of three pictures of the same ship; the lower two are speckled with colours.",
+            f"{len(arrays['start'])} columns of three pictures of one ship; the lower two are speckled with colours.",
             before_after,
         ),
         Drawing(
             "strip",
             "The first ship on the way.",
             "Two rows of pictures of a ship, increasingly speckled.",
-            strip,
+            strip(arrays),
         ),
         Drawing(
             "probability",
             f"The probability of “{name}” at each step: one line for each ship and objective.",
             "Two bundles of curves; those of the log-probability rise to 1 and stay.",
-            probability,
+            probability_curves(arrays, name),
         ),
     )
