@@ -105,6 +105,17 @@ def test_the_users_own_network_comes_first(run, tmp_path, monkeypatch):
     assert result.provenance["network"] == "caffe_alexnet (user's file)"
 
 
+@pytest.mark.weights
+def test_the_published_tensors_in_the_users_file_count_as_published(run, tmp_path, real_weights):
+    """The same tensors with one byte more in the file: another hash, the same network."""
+    copy = tmp_path / "mine.ckpt"
+    copy.write_bytes(real_weights("alexnet_features").path.read_bytes() + b".")
+    part = FakePart(NETWORKS=("alexnet_features",))
+    result, _ = run(part, weights={"alexnet_features": copy})
+    assert part.runs[0].context.label == "alexnet_features"
+    assert result.provenance["weights"]["source"] == "mine.ckpt, named by the user (the published tensors)"
+
+
 def test_a_failure_is_stored_and_the_last_good_result_survives_it(run, tmp_path):
     part = FakePart()
     good, _ = run(part)

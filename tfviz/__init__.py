@@ -53,12 +53,12 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'tfviz' has no attribute {name!r}")
-    _import_tensorflow()
+    import_tensorflow()
     module = import_module(_HOMES[name])
     return module if module.__name__ == f"tfviz.{name}" else getattr(module, name)
 
 
-def _import_tensorflow() -> None:
+def import_tensorflow() -> None:
     """Import TensorFlow without the lines that its C++ side prints before it reads its log level.
 
     They go to file descriptor 2, past sys.stderr. If the import fails, they are shown after all.

@@ -16,6 +16,7 @@ from tfviz.context import Context, Inputs
 from tfviz.errors import BadFileError, TfvizError, WeightsUnavailableError
 from tfviz.results import Drawing, FigureFile, Findings, PartResult, write_atomically, write_json
 from tfviz.weights import fetch
+from tfviz.weights.catalog import CATALOG
 from tfviz.weights.fetch import WeightsFile
 
 if TYPE_CHECKING:
@@ -131,13 +132,14 @@ class Runner:
         """A network's weights, or why they cannot be had; tried, and said, once a run."""
         if name not in self._weights:
             try:
-                self._weights[name] = fetch.fetch(
+                found = fetch.fetch(
                     name,
                     offline=self.options.offline,
                     user_files=self.options.weights,
                     progress=self.reporter.progress,
                     say=self.reporter.say,
                 )
+                self._weights[name] = found if found.published else _recognised(found)
             except (WeightsUnavailableError, BadFileError) as error:
                 self.reporter.say(str(error))
                 self._weights[name] = str(error)
@@ -240,6 +242,22 @@ def write_manifest(out: Path, results: Mapping[str, PartResult], parts: Sequence
             "versions": provenance.versions(),
             "parts": [entry(part) for part in parts],
         },
+    )
+
+
+def _recognised(found: WeightsFile) -> WeightsFile:
+    """A file of the user's, marked as published if its tensors are those of the catalogue."""
+    if not CATALOG[found.network].variables_sha256:
+        return found
+    import tfviz
+
+    tfviz.import_tensorflow()
+    from tfviz.models.loading import holds_published
+
+    if not holds_published(found.network, found.path):
+        return found
+    return replace(
+        found, published=True, source=f"{found.path.name}, named by the user (the published tensors)"
     )
 
 

@@ -1,3 +1,5 @@
+import pickle
+
 import h5py
 import numpy as np
 import pytest
@@ -5,6 +7,7 @@ import pytest
 from tests.models.test_layers import normal
 from tfviz.errors import BadFileError
 from tfviz.models import loading, squeezenet
+from tfviz.weights import readers
 from tfviz.weights.catalog import CATALOG
 
 
@@ -71,3 +74,29 @@ def test_every_network_has_published_weights_of_its_size(name):
     variables = {variable.path for variable in model.weights}
     for layout in loading.NETWORKS[name].layouts:
         assert {row.variable for row in layout.rows} == variables
+
+
+def resaved(path, source, change=0.0):
+    """The tensors of a weight file, written as another pickle; the first kernel changed."""
+    tree = {}
+    for name, tensor in readers.read(source).items():
+        *folders, leaf = name.split("/")
+        node = tree
+        for folder in folders:
+            node = node.setdefault(folder, {})
+        node[leaf] = np.array(tensor)
+    tree["AlexNet_0"]["Conv_0"]["kernel"][0, 0, 0, 0] += change
+    path.write_bytes(pickle.dumps(tree, protocol=2))
+    return path
+
+
+@pytest.mark.weights
+def test_the_published_tensors_are_recognised_in_another_file(real_weights, tmp_path):
+    source = real_weights("alexnet_features").path
+    same = resaved(tmp_path / "same.ckpt", source)
+    assert same.read_bytes() != source.read_bytes()
+    assert loading.holds_published("alexnet_features", same)
+    assert not loading.holds_published(
+        "alexnet_features", resaved(tmp_path / "other.ckpt", source, change=1e-3)
+    )
+    assert loading.holds_published("squeezenet", real_weights("squeezenet").path)

@@ -1,14 +1,17 @@
 """Networks by name, with their published weights."""
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import keras
+import numpy as np
 
 from tfviz.models import alexnet, caffe_alexnet, layouts, squeezenet
 from tfviz.weights import fetch, readers
+from tfviz.weights.catalog import CATALOG
 
 
 class Network(NamedTuple):
@@ -65,3 +68,23 @@ def load(
     path = Path(weights) if weights else fetch.fetch(name, offline=offline, user_files=user_files or {}).path
     layouts.fill(model, network.layouts, readers.read(path), path=path)
     return model
+
+
+def variables_sha256(model: keras.Model) -> str:
+    """Hash of a model's variables: their names, shapes and float32 values, in the model's order."""
+    digest = hashlib.sha256()
+    for variable in model.weights:
+        values = np.ascontiguousarray(variable, dtype="<f4")
+        digest.update(f"{variable.name} {values.shape}\n".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def holds_published(name: str, path: Path) -> bool:
+    """Whether a file, whatever its layout, holds the very weights of the catalogue; False where that is not known.
+
+    Raises:
+        BadFileError: The file is not the network's.
+    """
+    known = CATALOG[name].variables_sha256
+    return bool(known) and variables_sha256(load(name, weights=path)) == known

