@@ -191,10 +191,10 @@ def _report(out: Path, asked_for: Sequence[str]) -> int:
         for part in PARTS
     ]
     about = {"commit": provenance.commit(), "created": provenance.now(), "versions": provenance.versions()}
-    written = [report.render_html(out, sections, about)]
+    written = [report.write_html(out, report.render(sections, about))]
     status = EXIT_FAILED if any(results[part].status != "done" for part in asked_for) else EXIT_DONE
     try:
-        written.append(report.render_pdf(written[0]))
+        written.append(report.write_pdf(out, report.render(sections, about, mathml=False)))
     except report.PdfUnavailableError as error:
         print(f"run_all.py: {error}", file=sys.stderr)
         status = status or EXIT_NO_PDF

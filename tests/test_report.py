@@ -36,8 +36,8 @@ def section(result, verdicts=()):
     return report.Section("conv1_units", part.TITLE, part.TRACK, result, verdicts)
 
 
-def text_of(path):
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", path.read_text(encoding="utf-8")))
+def text_of(page):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page))
 
 
 @pytest.mark.parametrize(
@@ -66,21 +66,20 @@ def test_a_value_has_one_digit_more_than_its_tolerance():
     assert report.like(192, 0) == "192"
 
 
-def test_a_failed_and_an_absent_part_say_so_and_show_nothing_else(tmp_path):
+def test_a_failed_and_an_absent_part_say_so_and_show_nothing_else():
     failed = PartResult("conv1_units", "failed", reason="weights.pth is cut off <b>here</b>.")
-    html = report.render_html(tmp_path, [section(failed)], ABOUT)
-    assert "This part failed: weights.pth is cut off &lt;b&gt;here&lt;/b&gt;." in text_of(html)
-    assert "<img" not in html.read_text()
-    html = report.render_html(tmp_path, [section(None)], ABOUT)
-    assert "This part did not run: it was not asked for" in text_of(html)
+    page = report.render([section(failed)], ABOUT)
+    assert "This part failed: weights.pth is cut off &lt;b&gt;here&lt;/b&gt;." in text_of(page)
+    assert "<img" not in page
+    assert "This part did not run: it was not asked for" in text_of(report.render([section(None)], ABOUT))
 
 
-def test_verdicts_are_shown_with_their_status(tmp_path):
+def test_verdicts_are_shown_with_their_status():
     verdicts = [
         verdict(),
         verdict(status="not comparable", network="squeezenet", reason="measured on squeezenet"),
     ]
-    text = text_of(report.render_html(tmp_path, [section(None, verdicts)], ABOUT))
+    text = text_of(report.render([section(None, verdicts)], ABOUT))
     assert "1pass" in text
     assert "1not comparable" in text
     assert "62.0380 62.0381" in text
@@ -104,16 +103,12 @@ def test_pdf_reads_nothing_outside_the_output_folder(tmp_path):
     )
     out = tmp_path / "out"
     out.mkdir()
-    html = out / "report.html"
-    html.write_text('<html><img src="../secret.svg" alt="no"></html>')
     with pytest.raises(TfvizError, match=r"secret\.svg .*not in"):
-        report.render_pdf(html)
-    assert not (out / "report.pdf").exists()
-    html.write_text('<html><img src="figures/none.svg" alt="no"></html>')
+        report.write_pdf(out, '<html><img src="../secret.svg" alt="no"></html>')
     with pytest.raises(TfvizError, match=r"none\.svg"):
-        report.render_pdf(html)
-    html.write_text("<html><p>fine</p></html>")
-    assert report.render_pdf(html).read_bytes().startswith(b"%PDF")
+        report.write_pdf(out, '<html><img src="figures/none.svg" alt="no"></html>')
+    assert list(out.iterdir()) == []
+    assert report.write_pdf(out, "<html><p>fine</p></html>").read_bytes().startswith(b"%PDF")
 
 
 def test_without_pango_the_pdf_is_refused_with_the_install_line(tmp_path):
@@ -121,11 +116,10 @@ def test_without_pango_the_pdf_is_refused_with_the_install_line(tmp_path):
     fake = tmp_path / "weasyprint"
     fake.mkdir()
     (fake / "__init__.py").write_text("raise OSError('cannot load library libpango-1.0-0')")
-    (tmp_path / "report.html").write_text("<html></html>")
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path\nfrom tfviz import report\n"
-        "try: report.render_pdf(Path(sys.argv[1]) / 'report.html')\n"
+        "try: report.write_pdf(Path(sys.argv[1]), '<html></html>')\n"
         "except report.PdfUnavailableError as error: print(error)\n"
     )
     done = subprocess.run(

@@ -73,10 +73,10 @@ def test_report_only_without_results(tmp_path, parts, capsys):
 
 
 def test_no_pango_gives_3_and_the_html(tmp_path, parts, templates, capsys, monkeypatch):
-    def refuse(html):
+    def refuse(out, page):
         raise report.PdfUnavailableError(f"no Pango: {report.PANGO}")
 
-    monkeypatch.setattr(report, "render_pdf", refuse)
+    monkeypatch.setattr(report, "write_pdf", refuse)
     assert run_all.main(["--only", "good", "--out", str(tmp_path)]) == 3
     assert (tmp_path / "report.html").exists()
     assert "apt-get install" in capsys.readouterr().err

@@ -10,7 +10,9 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 import jinja2
+from markupsafe import Markup
 
+from tfviz import mathematics
 from tfviz.errors import TfvizError
 from tfviz.grading import Verdict, summary
 from tfviz.provenance import ROOT
@@ -56,16 +58,13 @@ class Section:
         return self.result.reason if self.result else "it was not asked for"
 
 
-def render_html(out: Path, sections: Sequence[Section], about: Mapping[str, Any]) -> Path:
-    """Write report.html from stored results.
+def render(sections: Sequence[Section], about: Mapping[str, Any], *, mathml: bool = True) -> str:
+    """The report's page from stored results.
 
     Args:
-        out: the output folder, in which the figures lie already.
         sections: the parts, in report order.
         about: facts about the program: "commit", "created", "versions".
-
-    Returns:
-        The file's path.
+        mathml: formulas as MathML, for browsers; else as drawings, for the PDF.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -75,18 +74,24 @@ def render_html(out: Path, sections: Sequence[Section], about: Mapping[str, Any]
         lstrip_blocks=True,
     )
     environment.filters.update(significant=significant, like=like, network=network_name)
+    as_element = mathematics.as_mathml if mathml else mathematics.as_image
+    environment.globals["math"] = lambda latex, display=False: Markup(as_element(latex, display=display))
     verdicts = [verdict for section in sections for verdict in section.verdicts]
     css = (TEMPLATES / "report.css").read_text(encoding="utf-8")
-    html = environment.get_template("base.html").render(
+    return environment.get_template("base.html").render(
         sections=sections, verdicts=verdicts, summary=summary(verdicts), about=about, css=css
     )
+
+
+def write_html(out: Path, page: str) -> Path:
+    """Write report.html into the output folder, in which the figures lie already."""
     path = out / "report.html"
-    write_atomically(path, lambda temporary: _write(temporary, html))
+    write_atomically(path, lambda temporary: _write(temporary, page))
     return path
 
 
-def render_pdf(html: Path) -> Path:
-    """Write report.pdf beside report.html.
+def write_pdf(out: Path, page: str) -> Path:
+    """Write report.pdf into the output folder, in which the figures lie already.
 
     Raises:
         PdfUnavailableError: WeasyPrint or the Pango library is missing; the message has the install line.
@@ -97,11 +102,10 @@ def render_pdf(html: Path) -> Path:
         from weasyprint.urls import URLFetcher
     except (ImportError, OSError) as error:
         raise PdfUnavailableError(
-            f"{html} is written, the PDF is not: WeasyPrint needs the Pango library. "
+            f"{out / 'report.html'} is written, the PDF is not: WeasyPrint needs the Pango library. "
             f"Install it and run again with --report-only: {PANGO}"
         ) from error
-    folder = html.parent.resolve()
-
+    folder = out.resolve()
     failures: list[str] = []
 
     class OnlyTheReport(URLFetcher):
@@ -119,14 +123,14 @@ def render_pdf(html: Path) -> Path:
                 failures.append(f"{url} ({error})")
                 raise
 
-    document = weasyprint.HTML(filename=html, url_fetcher=OnlyTheReport())
-    path = html.with_suffix(".pdf")
+    document = weasyprint.HTML(string=page, base_url=f"{folder.as_uri()}/", url_fetcher=OnlyTheReport())
+    path = out / "report.pdf"
 
     def write(temporary: Path) -> None:
         document.write_pdf(temporary, pdf_tags=True, optimize_images=True)
         if failures:
             raise TfvizError(
-                f"{html} shows what cannot be read: {'; '.join(failures)}. Run again with --force."
+                f"The report shows what cannot be read: {'; '.join(failures)}. Run again with --force."
             )
 
     write_atomically(path, write)
