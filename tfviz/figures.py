@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import to_rgba
+from matplotlib.colors import Normalize, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -279,6 +279,83 @@ def winners_over_picture(
     return figure
 
 
+@_styled
+def log_lines(
+    x: Array, lines: Sequence[tuple[str, Array]], *, xlabel: str, ylabel: str, slope: float | None = None
+) -> Figure:
+    """One line per (label, values) on logarithmic axes; dotted in grey: a straight line of a given slope."""
+    figure = Figure(figsize=(0.85 * PAGE, 2.7), layout="constrained")
+    axes = figure.subplots()
+    axes.grid(True)
+    for (label, values), colour in zip(lines, (ORANGE, BLUE, GREEN, PINK), strict=False):
+        axes.plot(x, values, color=colour, label=label, linewidth=1.3)
+    if slope is not None:
+        straight = x**slope
+        straight = straight / np.exp(np.mean(np.log(straight)))
+        axes.plot(x, straight, color=MUTED, linestyle=":", linewidth=1.1, label=f"slope {slope:g}")
+    axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+@_styled
+def amplified_differences(differences: Sequence[tuple[str, Array]], limit: float) -> Figure:
+    """Differences (H, W, 3) around grey, -limit black and +limit full colour, with a bar that says so in 1/255."""
+    side = PAGE / max(len(differences), 3)
+    figure = Figure(figsize=(side * len(differences), side + 0.85), layout="constrained")
+    line = figure.subplots(1, len(differences), squeeze=False)[0]
+    for axes, (heading, difference) in zip(line, differences, strict=True):
+        _show(axes, 0.5 + difference / (2 * limit))
+        axes.set_title(heading)
+    scale = ScalarMappable(Normalize(-255 * limit, 255 * limit), "gray")
+    label = "change of each colour, in levels of 1/255"
+    figure.colorbar(scale, ax=list(line), location="bottom", label=label, shrink=0.5, aspect=30)
+    return figure
+
+
+@_styled
+def two_panels(
+    lines: Sequence[tuple[str, Array, Array]], left: str, right: str, *, xlabel: str = "step"
+) -> Figure:
+    """Curves (label, values on the left, values on the right) against the step; the left axis is logarithmic.
+
+    The first line lies on top.
+    """
+    figure = Figure(figsize=(PAGE, 2.3), layout="constrained")
+    panels = figure.subplots(1, 2)
+    for index, (label, *both) in enumerate(lines):
+        colour = (ORANGE, BLUE, GREEN, PINK)[index % 4]
+        for axes, values in zip(panels, both, strict=True):
+            axes.plot(
+                np.arange(len(values)),
+                values,
+                color=colour,
+                label=label,
+                linewidth=1.0,
+                zorder=2 - 0.1 * index,
+            )
+    for axes, ylabel in zip(panels, (left, right), strict=True):
+        axes.grid(True)
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.set_xlim(left=0)
+    panels[0].set_yscale("log")
+    panels[1].set_ylim(bottom=0)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
+    return figure
+
+
+def stretched(values: Array, deviations: float = 3.0) -> Array:
+    """A picture of any range as one in [0, 1]: its mean becomes 0.5, so many standard deviations from it 0 and 1."""
+    spread = values.std()
+    if spread == 0:
+        return np.full(values.shape, 0.5)
+    shown: Array = np.clip(0.5 + (values - values.mean()) / (2 * deviations * spread), 0, 1)
+    return shown
+
+
 def _in_grey(picture: Array) -> Array:
     """The picture's luma (Rec. 601), made paler so that colours laid over it keep their hue, as three equal colours."""
     luma = np.asarray(picture) @ (0.299, 0.587, 0.114)
@@ -300,3 +377,120 @@ def _show(axes: Axes, picture: Array) -> None:
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+@_styled
+def receptive_cones(networks: Sequence[tuple[str, Sequence[int], Sequence[int]]]) -> Figure:
+    """What one unit is computed from, in cross-section: pixels at the bottom, a row of units for each layer above.
+
+    Args:
+        networks: heading, kernel size and stride of each layer (no padding), one panel each.
+    """
+    deepest = max(len(kernels) for _, kernels, _ in networks)
+    figure = Figure(figsize=(PAGE, 0.75 + 0.3 * deepest), layout="constrained")
+    panels = figure.subplots(1, len(networks), squeeze=False)[0]
+    for axes, (heading, kernels, strides) in zip(panels, networks, strict=True):
+        # Per layer: units in the cone, step between units and middle of the first one, in pixels.
+        steps, middles = [1], [0.0]
+        for kernel, stride in zip(kernels, strides, strict=True):
+            middles.append(middles[-1] + (kernel - 1) / 2 * steps[-1])
+            steps.append(steps[-1] * stride)
+        counts = [1]
+        for kernel, stride in zip(reversed(kernels), reversed(strides), strict=True):
+            counts.insert(0, (counts[0] - 1) * stride + kernel)
+        left, right = -0.2 * counts[0] - 0.5, 1.2 * counts[0] - 0.5
+        size = min(5.0, 90 / (right - left))
+        layers = list(zip(counts, steps, middles, strict=True))
+        edges = [(first, first + (count - 1) * step) for count, step, first in layers]
+        outline = [(low, level) for level, (low, _) in enumerate(edges)]
+        outline += [(high, level) for level, (_, high) in reversed(list(enumerate(edges)))]
+        axes.fill(*zip(*outline, strict=True), color=BLUE, alpha=0.12, linewidth=0)
+        for level, (count, step, first) in enumerate(layers):
+            places = first + step * np.arange(
+                np.ceil((left - first) / step), np.floor((right - first) / step) + 1
+            )
+            places = places[(places > left) & (places < right)]
+            inside = (places >= edges[level][0] - 1e-6) & (places <= edges[level][1] + 1e-6)
+            if level:
+                kernel, (_, below, start) = kernels[level - 1], layers[level - 1]
+                for index in range(count):
+                    taps = start + (index * strides[level - 1] + np.arange(kernel)) * below
+                    for tap in taps:
+                        axes.plot(
+                            [first + index * step, tap],
+                            [level, level - 1],
+                            color=BLUE,
+                            linewidth=0.45,
+                            alpha=0.7,
+                            zorder=1,
+                        )
+            axes.plot(places[~inside], np.full((~inside).sum(), level), "o", color=GRID, markersize=size)
+            axes.plot(places[inside], np.full(inside.sum(), level), "o", color=BLUE, markersize=size)
+        axes.annotate(
+            f"{counts[0]} pixels", ((counts[0] - 1) / 2, -0.35), ha="center", va="top", annotation_clip=False
+        )
+        axes.set(xlim=(left, right), ylim=(-0.95, deepest + 0.3), title=heading)
+        axes.set_axis_off()
+    return figure
+
+
+@_styled
+def fields_on_picture(picture: Array, squares: Sequence[tuple[str, int, int]]) -> Figure:
+    """Squares (label, first row and column, side in pixels) over a picture (H, W, 3) in grey, smallest first."""
+    height, width = picture.shape[:2]
+    figure = Figure(figsize=(0.62 * PAGE, 0.62 * PAGE), layout="constrained")
+    axes = figure.subplots()
+    _show(axes, _in_grey(picture))
+    palette = (ORANGE, BLUE, GREEN, PINK, INK, "#f0e442")
+    for index, (label, first, side) in reversed(list(enumerate(squares))):
+        colour = palette[index % len(palette)]
+        for edge, line in (("white", 3.0), (colour, 1.6)):  # seen on dark and on light
+            axes.add_patch(Rectangle((first - 0.5, first - 0.5), side, side, fill=False, ec=edge, lw=line))
+        corner = first + side - 0.5
+        # Within the square, but for one that is smaller than its label.
+        place, align = ((corner - 3, corner - 3), "right") if side > 40 else ((corner + 3, corner), "left")
+        box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
+        axes.text(*place, label, ha=align, va="bottom", fontsize=7, color=INK, bbox=box)
+    furthest = max(first + side for _, first, side in squares)
+    axes.set(xlim=(-0.5, max(width, furthest) + 1.5), ylim=(max(height, furthest) + 1.5, -0.5))
+    return figure
+
+
+@_styled
+def effective_fields(
+    rows: Sequence[tuple[str, Sequence[Array], Sequence[float]]], headings: Sequence[str]
+) -> Figure:
+    """Heat maps, each from 0 to its own largest value, framed, with a dashed square in the middle.
+
+    Args:
+        rows: label, maps (h, w) and the side of each dashed square in pixels.
+        headings: over each column.
+    """
+    cell = (PAGE - 0.8) / len(headings)
+    figure = Figure(figsize=(PAGE, (cell + 0.08) * len(rows) + 0.22), layout="constrained")
+    table = figure.subplots(len(rows), len(headings), squeeze=False)
+    for (label, maps, sides), line in zip(rows, table, strict=True):
+        for axes, values, side in zip(line, maps, sides, strict=True):
+            height, width = values.shape
+            axes.imshow(values, cmap="inferno", vmin=0, interpolation="nearest")
+            axes.set_xticks([])
+            axes.set_yticks([])
+            for spine in axes.spines.values():
+                spine.set(visible=True, color=INK, linewidth=1.0)
+            for colour, style in ((INK, "-"), ("white", "--")):  # seen on dark and on light
+                axes.add_patch(
+                    Rectangle(
+                        ((width - 1 - side) / 2, (height - 1 - side) / 2),
+                        side,
+                        side,
+                        fill=False,
+                        ec=colour,
+                        ls=style,
+                        lw=0.9,
+                    )
+                )
+            axes.set_xlabel(f"effective {side:.0f} px", labelpad=2)
+        line[0].set_ylabel(label, rotation=0, ha="right", va="center")
+    for axes, heading in zip(table[0], headings, strict=True):
+        axes.set_title(heading)
+    return figure

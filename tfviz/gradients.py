@@ -67,7 +67,7 @@ class Probe:
 
 
 def value_and_gradient(
-    model: keras.Model, goal: Goal, pictures: np.ndarray
+    model: keras.Model, goal: Goal, pictures: np.ndarray, *, compiled: bool = True
 ) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
     """The goal and its gradient with respect to each picture.
 
@@ -75,25 +75,31 @@ def value_and_gradient(
         model: takes (N, H, W, 3).
         goal: one score per picture.
         pictures: (N, H, W, 3).
+        compiled: as for `gradient_function`.
 
     Returns:
         scores (N,), terms {name: (N,)}, gradient (N, H, W, 3); float32.
     """
-    return gradient_function(model, goal)(pictures)
+    return gradient_function(model, goal, compiled=compiled)(pictures)
 
 
 def gradient_function(
-    model: keras.Model, goal: Goal
+    model: keras.Model, goal: Goal, *, compiled: bool = True
 ) -> Callable[[np.ndarray], tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]]:
-    """`value_and_gradient` of one model and one goal, to be called many times: it is compiled once per shape."""
+    """`value_and_gradient` of one model and one goal, to be called many times: it is compiled once per shape.
+
+    Not compiled it is slower to run, but starts at once: for many small models that are asked once each.
+    """
     probe = Probe(model, goal)
 
-    @tf.function(autograph=False)
     def run(x: Tensor) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(x)
             scores, terms = probe(x)
         return scores, terms, tape.gradient(scores, x)
+
+    if compiled:
+        run = tf.function(run, autograph=False)
 
     def call(pictures: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
         scores, terms, gradient = run(tf.convert_to_tensor(pictures, tf.float32))

@@ -58,8 +58,8 @@ def fourier(
     compare with those of pixels. In `tfviz.ascend` take clip=None: it would clip the parameters.
 
     Args:
-        start: (N, H, W, 3) or one picture (H, W, 3); values are taken into [1/510, 1 - 1/510], half a step of 8
-            bits from black and white, which the sigmoid reaches nowhere.
+        start: (N, H, W, 3) or one picture (H, W, 3); values are taken into [1/512, 1 - 1/512], less than
+            half a step of 8 bits from black and white, which the sigmoid reaches nowhere.
         decay: 0: all frequencies alike; 1: as in natural pictures.
         colour_root: (3, 3) invertible, such as `tfviz.spectrum.colour_root()`; None: the colours move on their own.
 
@@ -69,7 +69,7 @@ def fourier(
     Raises:
         ValueError: the shape is neither, or a value is not finite.
     """
-    pictures = np.clip(pixels(start).pictures.astype(np.float64), 1 / 510, 1 - 1 / 510)
+    pictures = np.clip(pixels(start).pictures.astype(np.float64), 1 / 512, 1 - 1 / 512)
     height, width = pictures.shape[1:3]
     frequency = np.hypot(np.fft.fftfreq(height)[:, np.newaxis], np.fft.rfftfreq(width))
     # Frequency 0 counts as one cycle over the longer side.

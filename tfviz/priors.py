@@ -72,7 +72,8 @@ def spectrum(mean_magnitude: npt.ArrayLike, colour_axes: npt.ArrayLike | None = 
             `tfviz.spectrum.colour_axes` the two axes of hue have less to spend than that of light and dark.
 
     Raises:
-        ValueError: colour_axes are not orthogonal unit vectors; when the goal is used, if the magnitudes are for pictures of another size.
+        ValueError: colour_axes are not orthogonal unit vectors; or, when the goal is used, the magnitudes are for
+            pictures of another size.
     """
     wanted = np.moveaxis(np.asarray(mean_magnitude, np.float32), -1, 0)
     axes = np.eye(3, dtype=np.float32) if colour_axes is None else np.asarray(colour_axes, np.float32)

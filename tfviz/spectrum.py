@@ -118,8 +118,13 @@ def colour_root() -> Array:
 
 
 def natural_measures() -> tuple[Array, Array]:
-    """What `slope` and `roughness` give for each of the natural pictures behind the mean magnitude: two (n,)."""
-    return _asset()["slope"].astype(float), _asset()["roughness"].astype(float)
+    """What `slope` and `total_variation` give for each of the natural pictures behind the mean magnitude: two (n,)."""
+    return _asset()["slope"].astype(float), _asset()["total_variation"].astype(float)
+
+
+def band_edges() -> Array:
+    """The (BANDS + 1,) frequencies between which `slope` averages, cycles per pixel."""
+    return np.geomspace(*FIT_RANGE, BANDS + 1)
 
 
 def radial_power(picture: npt.ArrayLike, edges: npt.ArrayLike) -> Array:
@@ -141,11 +146,14 @@ def radial_power(picture: npt.ArrayLike, edges: npt.ArrayLike) -> Array:
     x = x - (window * x).sum(axis=(0, 1)) / window.sum()
     power = np.mean(np.abs(np.fft.fft2(window * x, axes=(0, 1), norm="ortho")) ** 2, axis=2)
     frequency = np.hypot(np.fft.fftfreq(height)[:, np.newaxis], np.fft.fftfreq(width))
-    band = np.digitize(frequency, np.asarray(edges, float)) - 1
-    inside = (band >= 0) & (band < len(np.asarray(edges)) - 1)
-    count = np.bincount(band[inside], minlength=len(np.asarray(edges)) - 1)
-    total = np.bincount(band[inside], power[inside], minlength=len(count))
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return _radial_mean(power, frequency, np.asarray(edges, float))
+
+
+def natural_radial_power(edges: npt.ArrayLike) -> Array:
+    """What `radial_power` would give, but for a factor, for a picture that has the mean magnitude of natural ones."""
+    stored = _asset()["magnitude"].astype(float)
+    rows, columns = _frequencies(stored.shape[0], stored.shape[0])
+    return _radial_mean(np.sum(stored**2, axis=2), np.hypot(rows, columns), np.asarray(edges, float))
 
 
 def slope(picture: npt.ArrayLike) -> float:
@@ -158,14 +166,14 @@ def slope(picture: npt.ArrayLike) -> float:
     Args:
         picture: (H, W, 3), at least 64 pixels high and wide, not constant.
     """
-    edges = np.geomspace(*FIT_RANGE, BANDS + 1)
+    edges = band_edges()
     power = radial_power(picture, edges)
     found = np.isfinite(power)
     middle = np.sqrt(edges[1:] * edges[:-1])
     return float(np.polyfit(np.log(middle[found]), np.log(power[found]), 1)[0])
 
 
-def roughness(picture: npt.ArrayLike) -> float:
+def total_variation(picture: npt.ArrayLike) -> float:
     """Anisotropic total variation per pixel and colour, in standard deviations of the picture.
 
     The mean of |difference to the right-hand neighbour| plus that of |difference to the neighbour below|, divided by
@@ -178,6 +186,14 @@ def roughness(picture: npt.ArrayLike) -> float:
     x = np.asarray(picture, float)
     variation = np.mean(np.abs(np.diff(x, axis=0))) + np.mean(np.abs(np.diff(x, axis=1)))
     return float(variation / np.sqrt(np.mean(np.var(x, axis=(0, 1)))))
+
+
+def _radial_mean(values: Array, frequency: Array, edges: Array) -> Array:
+    band = np.digitize(frequency, edges) - 1
+    inside = (band >= 0) & (band < len(edges) - 1)
+    count = np.bincount(band[inside], minlength=len(edges) - 1)
+    total = np.bincount(band[inside], values[inside], minlength=len(edges) - 1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _frequencies(height: int, width: int) -> tuple[Array, Array]:
@@ -200,5 +216,8 @@ def _interpolated(values: Array, positions: Array, axis: int) -> Array:
 
 @cache
 def _asset() -> dict[str, Array]:
-    with (resources.files("tfviz") / "assets" / "mean_spectrum.npz").open("rb") as file, np.load(file) as stored:
+    with (
+        (resources.files("tfviz") / "assets" / "mean_spectrum.npz").open("rb") as file,
+        np.load(file) as stored,
+    ):
         return {name: stored[name] for name in stored.files}

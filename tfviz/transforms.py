@@ -48,15 +48,30 @@ def affine(*, shift: float = 8.0, scale: float = 0.1, degrees: float = 10.0) -> 
     def apply(pictures: Tensor, drawn: Tensor) -> Tensor:
         from keras import ops
 
-        rows, columns = (pictures.shape[1] - 1) / 2, (pictures.shape[2] - 1) / 2
+        # Not ops.image.affine_transform: its gradient is that of the inverse change, not exact, and wrong at the edges.
+        count, height, width, colours = pictures.shape
         cos, sin = (f(drawn[3]) / (1 + drawn[2]) for f in (ops.cos, ops.sin))
-        # Output pixel (x, y) shows input pixel (cos x - sin y + a, sin x + cos y + b), about the middle.
-        a = columns - cos * columns + sin * rows + drawn[1]
-        b = rows - sin * columns - cos * rows + drawn[0]
-        zero = ops.zeros_like(a)
-        matrix = ops.stack([cos, -sin, a, sin, cos, b, zero, zero])
-        return ops.image.affine_transform(
-            pictures, ops.broadcast_to(matrix, (ops.shape(pictures)[0], 8)), "bilinear", "reflect"
-        )
+        y = ops.reshape(ops.arange(height, dtype="float32"), (-1, 1)) - (height - 1) / 2
+        x = ops.reshape(ops.arange(width, dtype="float32"), (1, -1)) - (width - 1) / 2
+        # Output pixel (x, y), from the middle, shows the input at (cos x - sin y, sin x + cos y) plus the shift.
+        row = sin * x + cos * y + drawn[0] + (height - 1) / 2
+        column = cos * x - sin * y + drawn[1] + (width - 1) / 2
+        top, left = ops.floor(row), ops.floor(column)
+        flat = ops.reshape(ops.transpose(pictures, (1, 2, 0, 3)), (height * width, count * colours))
+        seen: Tensor = 0.0
+        for down, row_weight in ((0, 1 - (row - top)), (1, row - top)):
+            for right, column_weight in ((0, 1 - (column - left)), (1, column - left)):
+                index = _mirrored(top + down, height) * width + _mirrored(left + right, width)
+                weight = ops.reshape(row_weight * column_weight, (-1, 1))
+                seen = seen + weight * ops.take(flat, ops.reshape(index, (-1,)), axis=0)
+        return ops.transpose(ops.reshape(seen, (height, width, count, colours)), (2, 0, 1, 3))
 
     return Transform(draw, apply)
+
+
+def _mirrored(position: Tensor, size: int) -> Tensor:
+    """Whole positions outside 0 .. size - 1, mirrored at the edges until they lie inside."""
+    from keras import ops
+
+    inside = ops.mod(ops.cast(position, "int32"), 2 * size)
+    return ops.minimum(inside, 2 * size - 1 - inside)

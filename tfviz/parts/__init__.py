@@ -13,9 +13,12 @@ from tfviz.context import Context
 from tfviz.grading import Expected
 from tfviz.parts import (
     class_image,
+    class_neuron,
     conv1_filters,
     conv1_units,
     conv2_neuron,
+    jellyfish_to_mink,
+    natural_prior,
     normalization,
     occlusion_map,
     ship_to_retriever,
@@ -78,5 +81,8 @@ PARTS: tuple[Part, ...] = (
     class_image,
     ship_to_retriever,
     conv2_neuron,
+    class_neuron,
+    natural_prior,
+    jellyfish_to_mink,
     occlusion_map,
 )

@@ -1,0 +1,204 @@
+"""The unit of one class in the last layer, driven by plain gradient descent.
+
+Paper: Simonyan et al. 2014, "Deep Inside Convolutional Networks" (class score less squared norm); track A's loss.
+Cost: about a minute on two cores.
+Expected: shapes of the class all over the picture; a rate that falls to 0 reaches a better objective.
+Alone: python run_all.py --only class_neuron
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+import tfviz
+from tfviz.context import Context
+from tfviz.grading import Expected
+from tfviz.results import Drawing, Findings, Number
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Array = npt.NDArray[np.floating]
+
+ID = "class_neuron"
+TITLE = "The jellyfish unit of the last layer"
+TRACK = "A"
+NETWORKS = ("alexnet", "caffe_alexnet", "squeezenet")
+INPUTS: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """As published; the smaller and the falling rate are this project's.
+
+    Attributes:
+        class_index: 107, jellyfish.
+        weight: of the logit in the loss -weight * logit + ||x||^2.
+        rate: of the published run, constant.
+        tenth: the constant rate of the second run. The third run's rate falls in a straight line from rate to 0.
+        own_coordinates: networks on which x is the network's own input; on any other x is the picture in [0, 1],
+            which the network normalises inside. Neither is clipped.
+        shown_deviations: how many standard deviations from the mean are shown as black and white.
+    """
+
+    class_index: int = 107
+    weight: float = 1000.0
+    rate: float = 0.33
+    tenth: float = 0.033
+    steps: int = 1000
+    noise_std: float = 0.01
+    own_coordinates: tuple[str, ...] = ("alexnet", "caffe_alexnet")
+    keep: tuple[int, ...] = (0, 8, 64, 512, 1000)
+    shown_deviations: float = 3.0
+
+
+SETTINGS = Settings()
+QUICK = Settings(steps=120, keep=(0, 8, 64, 120))
+
+_RUNS = {"published": "published rate", "tenth": "a tenth of it", "falling": "falling to 0"}
+_BLOCK = 16  # pixels: a side of the blocks for which covered_fraction asks whether they changed
+
+EXPECTED = (
+    Expected(
+        "objective_gain", 0.0, 0.0, "reference", "a smaller last step loses nothing", comparison="at least"
+    ),
+)
+
+
+def run(settings: Settings, context: Context) -> Findings:
+    """The same descent with three rates."""
+    own = context.network in settings.own_coordinates
+    model = context.model(normalize=not own)
+    from tfviz import spectrum
+    from tfviz.data.labels import imagenet_classes
+
+    logit = tfviz.objectives.logit(settings.class_index)
+    goal = settings.weight * logit - tfviz.priors.l2()
+    start = context.random().normal(0, settings.noise_std, model.input_shape[1:])
+    rates: dict[str, float | Callable[[int], float]] = {
+        "published": settings.rate,
+        "tenth": settings.tenth,
+        "falling": lambda step: settings.rate * (1 - step / settings.steps),
+    }
+
+    def on(value: float) -> Number:
+        return Number(float(value), "", context.label)
+
+    names = imagenet_classes()
+    numbers: dict[str, Number] = {}
+    arrays: dict[str, Array] = {"steps": np.array(settings.keep)}
+    winners = {}
+    for index, (name, rate) in enumerate(rates.items()):
+        trace = tfviz.ascend(
+            model, goal, start, steps=settings.steps, rate=rate, clip=None, keep=settings.keep
+        )
+        picture = trace.picture[0]
+        logits = np.asarray(model(trace.picture))[0].astype(np.float64)
+        probabilities = np.exp(logits - logits.max())
+        probabilities /= probabilities.sum()
+        winners[name] = names[int(logits.argmax())]
+        suffix = "" if name == "published" else f"_{name}"
+        numbers[f"activation{suffix}"] = on(logits[settings.class_index])
+        numbers[f"probability{suffix}"] = on(probabilities[settings.class_index])
+        numbers[f"objective{suffix}"] = on(trace.scores[-1, 0])
+        numbers[f"l2{suffix}"] = on(trace.terms["l2"][-1, 0])
+        numbers[f"largest_value{suffix}"] = on(np.abs(picture).max())
+        numbers[f"covered_fraction{suffix}"] = on(covered_fraction(picture, _BLOCK))
+        numbers[f"spectrum_slope{suffix}"] = on(spectrum.slope(picture))
+        arrays[f"pictures_{name}"] = np.concatenate([trace.snapshots[step] for step in settings.keep])
+        arrays[f"objective_{name}"] = trace.scores[:, 0]
+        arrays[f"logit_{name}"] = trace.terms[logit.terms[0][1].name][:, 0]
+        arrays[f"l2_{name}"] = trace.terms["l2"][:, 0]
+        context.reporter.progress(ID, index + 1, len(rates))
+    numbers["start_activation"] = on(arrays["logit_published"][0])
+    numbers["objective_gain"] = on(numbers["objective_falling"].value - numbers["objective"].value)
+    facts = {
+        "own_coordinates": own,
+        "weight": settings.weight,
+        "deviations": settings.shown_deviations,
+        "class_name": names[settings.class_index],
+        "winners": winners,
+        "block": _BLOCK,
+        "shrink": 1 - 2 * settings.rate,
+    }
+    return Findings(numbers, arrays, facts)
+
+
+def covered_fraction(picture: Array, block: int) -> float:
+    """How much of a picture is drawn on: the part of its whole blocks with at least a tenth of the mean power.
+
+    Args:
+        picture: (H, W, 3), 0 where nothing is.
+        block: side, pixels.
+    """
+    rows, columns = (size // block for size in picture.shape[:2])
+    whole = picture[: rows * block, : columns * block].astype(np.float64)
+    power = np.mean(whole.reshape(rows, block, columns, block, 3) ** 2, axis=(1, 3, 4))
+    return float(np.mean(power >= 0.1 * power.mean()))
+
+
+def figures(findings: Findings) -> Sequence[Drawing]:
+    """Both pictures, their way there, and the curves of the objective and its terms."""
+    from tfviz import figures as draw
+
+    arrays, facts = findings.arrays, findings.facts
+    steps = [int(step) for step in arrays["steps"]]
+    deviations = facts["deviations"]
+    rescaled = f"Rescaled: the mean is grey, {deviations:g} standard deviations from it are black and white."
+    pictures = draw.picture_table(
+        [("", [draw.stretched(arrays[f"pictures_{name}"][-1], deviations) for name in _RUNS])],
+        list(_RUNS.values()),
+        cell=2.15,
+    )
+    strip = draw.picture_table(
+        [
+            (label, [draw.stretched(picture, deviations) for picture in arrays[f"pictures_{name}"]])
+            for name, label in _RUNS.items()
+        ],
+        [f"step {step}" for step in steps],
+        cell=1.2,
+    )
+
+    def curves(values: str, factor: float, label: str) -> Figure:
+        lines = [(name, factor * arrays[f"{values}_{run}"] / 1e6) for run, name in _RUNS.items()]
+        return draw.curves(lines, xlabel="step", ylabel=f"{label} / 10⁶")
+
+    return (
+        Drawing(
+            "pictures",
+            f"The picture after the last step. {rescaled}",
+            "Three grey squares full of fine coloured structure: coarse noise with the published rate; with the "
+            "smaller and the falling rate, arcs and threads in several places.",
+            pictures,
+        ),
+        Drawing(
+            "steps",
+            f"On the way there. {rescaled}",
+            "Three rows of small pictures: grey noise at first; then structure, which keeps changing in the "
+            "first row and settles in the others.",
+            strip,
+        ),
+        Drawing(
+            "objective",
+            "The objective, weight · logit − squared norm, at each step.",
+            "Three curves: the published rate stays low and ragged; the other two end higher.",
+            curves("objective", 1.0, "objective"),
+        ),
+        Drawing(
+            "logit",
+            "Its first term, weight · logit.",
+            "Three curves: the published rate stays lowest.",
+            curves("logit", facts["weight"], "weight · logit"),
+        ),
+        Drawing(
+            "norm",
+            "Its second term, the squared norm of the picture.",
+            "Three curves of the squared norm.",
+            curves("l2", 1.0, "squared norm"),
+        ),
+    )
