@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+_STALE = "its stored result is from another version of the program: run it again"
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_NO_PDF, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
 if sys.version_info < (3, 11):  # noqa: UP036 (this is how a user of an older Python learns it)
@@ -172,11 +173,14 @@ def _report(out: Path, asked_for: Sequence[str]) -> int:
     from rich.table import Table
 
     from tfviz import grading, report, runner
-    from tfviz.results import write_json
+    from tfviz.results import PartResult, write_json
 
     results = runner.load_results(out, [part.ID for part in PARTS])
     if not results:
         return _stop(f"{out} holds no results: run without --report-only first.")
+    for name, result in results.items():
+        if result.status == "done" and not report.fits(result):
+            results[name] = PartResult(name, "not run", reason=_STALE)
     verdicts = grading.grade_all({part.ID: part.EXPECTED for part in PARTS}, results)
     write_json(out / "grades.json", grading.as_json(verdicts))
     runner.write_manifest(out, results, [part.ID for part in PARTS])
@@ -213,9 +217,9 @@ def _report(out: Path, asked_for: Sequence[str]) -> int:
     console.print(table)
     counts = grading.summary(verdicts)
     print("   ".join(f"{count} {status}" for status, count in counts.items()))
-    for part in PARTS:
-        if (result := results.get(part.ID)) and result.status != "done":
-            print(f"{part.ID}: {result.status}: {result.reason}")
+    for result in results.values():
+        if result.status != "done":
+            print(f"{result.part}: {result.status}: {result.reason}")
     for path in written:
         print(f"{path}  ({path.stat().st_size / 1e6:.1f} MB)")
     return status

@@ -67,6 +67,16 @@ def test_report_only_runs_nothing(tmp_path, parts, templates, capsys):
     assert len(parts[0].runs) == 1
 
 
+def test_a_result_of_another_version_is_named_and_not_shown(tmp_path, parts, templates, capsys):
+    run_all.main(["--only", "good", "--out", str(tmp_path)])
+    stored = tmp_path / "results" / "good.json"
+    stored.write_text(stored.read_text().replace('"sum"', '"total"'))
+    capsys.readouterr()
+    assert run_all.main(["--report-only", "--out", str(tmp_path)]) == 0
+    assert "good: not run: its stored result is from another version" in capsys.readouterr().out
+    assert "its stored result is from another version" in (tmp_path / "report.html").read_text()
+
+
 def test_report_only_without_results(tmp_path, parts, capsys):
     assert run_all.main(["--report-only", "--out", str(tmp_path)]) == 2
     assert "holds no results" in capsys.readouterr().err

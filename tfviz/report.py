@@ -59,28 +59,29 @@ class Section:
 
 
 def render(sections: Sequence[Section], about: Mapping[str, Any], *, mathml: bool = True) -> str:
-    """The report's page from stored results.
+    """The report's page from stored results that fit their templates.
 
     Args:
         sections: the parts, in report order.
         about: facts about the program: "commit", "created", "versions".
         mathml: formulas as MathML, for browsers; else as drawings, for the PDF.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(significant=significant, like=like, network=network_name)
-    as_element = mathematics.as_mathml if mathml else mathematics.as_image
-    environment.globals["math"] = lambda latex, display=False: Markup(as_element(latex, display=display))
+    environment = _environment(mathml=mathml)
     verdicts = [verdict for section in sections for verdict in section.verdicts]
     css = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     return environment.get_template("base.html").render(
         sections=sections, verdicts=verdicts, summary=summary(verdicts), about=about, css=css
     )
+
+
+def fits(result: PartResult) -> bool:
+    """Whether the part's template can show a stored result; one of another version may lack what it asks for."""
+    template = _environment(mathml=True).get_template(f"parts/{result.part}.html")
+    try:
+        template.render(result=result)
+    except (jinja2.UndefinedError, LookupError, TypeError, ValueError):
+        return False
+    return True
 
 
 def write_html(out: Path, page: str) -> Path:
@@ -135,6 +136,20 @@ def write_pdf(out: Path, page: str) -> Path:
 
     write_atomically(path, write)
     return path
+
+
+def _environment(*, mathml: bool) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(significant=significant, like=like, network=network_name)
+    as_element = mathematics.as_mathml if mathml else mathematics.as_image
+    environment.globals["math"] = lambda latex, display=False: Markup(as_element(latex, display=display))
+    return environment
 
 
 def network_name(label: str) -> str:
