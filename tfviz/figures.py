@@ -369,10 +369,12 @@ def _map_extent(values: Array, first: float, stride: float) -> tuple[float, floa
 
 
 def _show(axes: Axes, picture: Array) -> None:
+    # Few pixels are enlarged here, so that no viewer blurs them; many are stored as they are, which is smaller.
+    interpolation = "nearest" if min(picture.shape[:2]) < 64 else "none"
     if picture.ndim == 2:
-        axes.imshow(centred(picture), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axes.imshow(centred(picture), cmap="gray", vmin=0, vmax=1, interpolation=interpolation)
     else:
-        axes.imshow(np.clip(picture, 0, 1), interpolation="nearest")
+        axes.imshow(np.clip(picture, 0, 1), interpolation=interpolation)
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
@@ -493,4 +495,126 @@ def effective_fields(
         line[0].set_ylabel(label, rotation=0, ha="right", va="center")
     for axes, heading in zip(table[0], headings, strict=True):
         axes.set_title(heading)
+    return figure
+
+
+@_styled
+def function_and_copy(
+    x: Array,
+    function: tuple[str, Array],
+    copy: tuple[str, Array],
+    differences: Sequence[tuple[str, Array]],
+    ylabel: str,
+) -> Figure:
+    """A function (label, values) of x with its copy on top; below, differences, each on its own scale."""
+    figure = Figure(figsize=(PAGE, 3.7), layout="constrained")
+    top, bottom = figure.subfigures(2, 1, height_ratios=(1.15, 1))
+    axes = top.subplots()
+    axes.grid(True)
+    axes.plot(x, function[1], color=ORANGE, alpha=0.45, linewidth=4, label=function[0])
+    axes.plot(x, copy[1], color=INK, linewidth=1.0, linestyle=(0, (4, 2)), label=copy[0])
+    axes.set(xlim=(x[0], x[-1]), xlabel="x")
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    for axes, (label, values) in zip(bottom.subplots(1, len(differences)), differences, strict=True):
+        axes.grid(True)
+        axes.plot(x, values, color=BLUE, linewidth=0.5)
+        limit = 1.15 * np.abs(values).max() or 1.0
+        axes.set(xlim=(x[0], x[-1]), ylim=(-limit, limit), xlabel="x", title=label)
+        axes.ticklabel_format(axis="y", scilimits=(0, 0), useMathText=True)
+    bottom.supylabel(ylabel, fontsize=8)
+    return figure
+
+
+@_styled
+def scattered(x: Array, groups: Sequence[tuple[str, Array, float]], *, xlabel: str, ylabel: str) -> Figure:
+    """Points (label, values, limit) on logarithmic axes, each group's limit dotted; 0 is at the lower edge."""
+    figure = Figure(figsize=(0.85 * PAGE, 2.6), layout="constrained")
+    axes = figure.subplots()
+    axes.grid(True)
+    smallest = min(values[values > 0].min(initial=np.inf) for _, values, _ in groups)
+    floor = 0.5 * smallest if np.isfinite(smallest) else 1e-17
+    for (label, values, limit), colour, marker in zip(groups, (BLUE, ORANGE, GREEN), "oD^", strict=False):
+        axes.scatter(
+            x, np.maximum(values, floor), s=11, color=colour, marker=marker, alpha=0.6, lw=0, label=label
+        )
+        axes.axhline(limit, color=colour, linewidth=1.0, linestyle=":", label=f"limit {limit:.0e}")
+    axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
+    axes.set_ylim(bottom=0.7 * floor)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+@_styled
+def line_panels(x: Array, wanted: tuple[str, Array], panels: Sequence[tuple[str, Array]]) -> Figure:
+    """Panels (heading, values) side by side, each over the same wide line (label, values)."""
+    figure = Figure(figsize=(PAGE, 1.75), layout="constrained")
+    line = figure.subplots(1, len(panels), sharey=True)
+    for axes, (heading, values) in zip(line, panels, strict=True):
+        axes.grid(True)
+        axes.plot(x, wanted[1], color=MUTED, alpha=0.4, linewidth=5, solid_capstyle="butt")
+        axes.plot(x, values, color=ORANGE, linewidth=1.5)
+        axes.set(xlabel="x", title=heading, xlim=(x[0], x[-1]))
+    line[0].set_ylabel(wanted[0])
+    return figure
+
+
+@_styled
+def fractions(x: Array, lines: Sequence[tuple[str, Array]], *, xlabel: str, ylabel: str) -> Figure:
+    """Lines (label, (value, lower end, upper end) by x) with error bars, from 0 to 1."""
+    figure = Figure(figsize=(0.85 * PAGE, 2.5), layout="constrained")
+    axes = figure.subplots()
+    axes.grid(True)
+    apart = 0.06 * np.diff(x).min(initial=2)
+    styles = zip((BLUE, ORANGE, GREEN), "oD^", strict=True)
+    for index, ((label, (value, low, high)), (colour, marker)) in enumerate(
+        zip(lines, styles, strict=False)
+    ):
+        axes.errorbar(
+            x + apart * (2 * index - len(lines) + 1),
+            value,
+            # An end can lie on the wrong side of the value by a rounding.
+            yerr=np.maximum([value - low, high - value], 0),
+            color=colour,
+            marker=marker,
+            markersize=4,
+            linewidth=1.2,
+            elinewidth=0.9,
+            capsize=2.5,
+            label=label,
+        )
+    axes.set(ylim=(0, 1), xlabel=xlabel, ylabel=ylabel)
+    axes.set_xticks(x)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+@_styled
+def reached(
+    groups: Sequence[tuple[str, Array]], last: int, *, mark: int, xlabel: str, ylabel: str
+) -> Figure:
+    """For groups (label, the step at which each member arrived, -1: never): the fraction arrived by each step."""
+    figure = Figure(figsize=(0.85 * PAGE, 2.5), layout="constrained")
+    axes = figure.subplots()
+    axes.grid(True)
+    for (label, steps), colour, dashes in zip(
+        groups, (BLUE, ORANGE, GREEN, PINK), ("-", "--", "-.", (0, (1, 1))), strict=False
+    ):
+        arrived = np.sort(steps[steps >= 0])
+        axes.step(
+            np.concatenate([[1], np.maximum(arrived, 1), [last]]),
+            np.concatenate([[0], np.arange(1, arrived.size + 1), [arrived.size]]) / len(steps),
+            where="post",
+            color=colour,
+            linestyle=dashes,
+            linewidth=1.3,
+            label=label,
+        )
+    axes.axvline(mark, color=MUTED, linewidth=0.9, linestyle=":")
+    axes.set(xscale="log", xlim=(1, last), ylim=(0, 1), xlabel=xlabel, ylabel=ylabel)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
