@@ -508,7 +508,7 @@ def function_and_copy(
 ) -> Figure:
     """A function (label, values) of x with its copy on top; below, differences, each on its own scale."""
     figure = Figure(figsize=(PAGE, 3.7), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=(1.15, 1))
+    top, bottom = np.ravel(figure.subfigures(2, 1, height_ratios=(1.15, 1), squeeze=False))
     axes = top.subplots()
     axes.grid(True)
     axes.plot(x, function[1], color=ORANGE, alpha=0.45, linewidth=4, label=function[0])
@@ -569,9 +569,7 @@ def fractions(x: Array, lines: Sequence[tuple[str, Array]], *, xlabel: str, ylab
     axes.grid(True)
     apart = 0.06 * np.diff(x).min(initial=2)
     styles = zip((BLUE, ORANGE, GREEN), "oD^", strict=True)
-    for index, ((label, (value, low, high)), (colour, marker)) in enumerate(
-        zip(lines, styles, strict=False)
-    ):
+    for index, ((label, (value, low, high)), (colour, marker)) in enumerate(zip(lines, styles, strict=False)):
         axes.errorbar(
             x + apart * (2 * index - len(lines) + 1),
             value,
@@ -592,9 +590,7 @@ def fractions(x: Array, lines: Sequence[tuple[str, Array]], *, xlabel: str, ylab
 
 
 @_styled
-def reached(
-    groups: Sequence[tuple[str, Array]], last: int, *, mark: int, xlabel: str, ylabel: str
-) -> Figure:
+def reached(groups: Sequence[tuple[str, Array]], last: int, *, mark: int, xlabel: str, ylabel: str) -> Figure:
     """For groups (label, the step at which each member arrived, -1: never): the fraction arrived by each step."""
     figure = Figure(figsize=(0.85 * PAGE, 2.5), layout="constrained")
     axes = figure.subplots()

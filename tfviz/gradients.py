@@ -67,7 +67,7 @@ class Probe:
 
 
 def value_and_gradient(
-    model: keras.Model, goal: Goal, pictures: np.ndarray, *, compiled: bool = True
+    model: keras.Model, goal: Goal, pictures: np.ndarray
 ) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
     """The goal and its gradient with respect to each picture.
 
@@ -75,31 +75,30 @@ def value_and_gradient(
         model: takes (N, H, W, 3).
         goal: one score per picture.
         pictures: (N, H, W, 3).
-        compiled: as for `gradient_function`.
 
     Returns:
         scores (N,), terms {name: (N,)}, gradient (N, H, W, 3); float32.
     """
-    return gradient_function(model, goal, compiled=compiled)(pictures)
+    return gradient_function(model, goal)(pictures)
 
 
 def gradient_function(
-    model: keras.Model, goal: Goal, *, compiled: bool = True
+    model: keras.Model, goal: Goal
 ) -> Callable[[np.ndarray], tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]]:
     """`value_and_gradient` of one model and one goal, to be called many times: it is compiled once per shape.
 
-    Not compiled it is slower to run, but starts at once: for many small models that are asked once each.
+    Compiled also for a single call: that leaves out the gradient with respect to the weights, for which nobody asks.
+    (Eagerly it is computed, and TensorFlow 2.21 on CPUs then writes past its memory for a 1 x 1 kernel with strides
+    (2, 1): Conv2DBackpropFilter with oneDNN.)
     """
     probe = Probe(model, goal)
 
+    @tf.function(autograph=False)
     def run(x: Tensor) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(x)
             scores, terms = probe(x)
         return scores, terms, tape.gradient(scores, x)
-
-    if compiled:
-        run = tf.function(run, autograph=False)
 
     def call(pictures: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
         scores, terms, gradient = run(tf.convert_to_tensor(pictures, tf.float32))

@@ -18,10 +18,13 @@ from tfviz.parts import (
     conv1_units,
     conv2_neuron,
     jellyfish_to_mink,
+    narrow_network,
     natural_prior,
     normalization,
     occlusion_map,
+    receptive_fields,
     ship_to_retriever,
+    training_hardness,
 )
 from tfviz.results import Drawing, Findings
 
@@ -85,4 +88,7 @@ PARTS: tuple[Part, ...] = (
     natural_prior,
     jellyfish_to_mink,
     occlusion_map,
+    receptive_fields,
+    narrow_network,
+    training_hardness,
 )

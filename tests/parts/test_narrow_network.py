@@ -1,0 +1,70 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from tfviz.context import Context
+from tfviz.grading import grade
+from tfviz.parts import narrow_network
+from tfviz.progress import Reporter
+from tfviz.results import PartResult
+
+
+@pytest.fixture(scope="module")
+def findings():
+    settings = replace(narrow_network.QUICK, units=(1, 3, 24), functions_each=2, points=501, shown_units=3)
+    return narrow_network.run(settings, Context(0, Reporter(Console(quiet=True))))
+
+
+def test_every_verdict(findings):
+    result = PartResult("narrow_network", "done", findings.numbers)
+    assert {grade("p", expected, result).status for expected in narrow_network.EXPECTED} == {"pass"}
+    assert findings.numbers["functions"].value == 6
+    assert findings.numbers["units_most"].value == 24
+    assert (
+        findings.numbers["largest_difference_float32"].value
+        > 1e-9
+        > findings.numbers["largest_difference"].value
+    )
+
+
+def test_the_differences_are_those_of_the_functions(findings):
+    arrays = findings.arrays
+    off = np.abs(arrays["narrow"] - arrays["f"]).max() / np.abs(arrays["f"]).max()
+    assert off == pytest.approx(arrays["differences_float64"][2])  # the first of 3 units
+    np.testing.assert_array_equal(arrays["units"], [1, 1, 3, 3, 24, 24])
+    assert arrays["differences_float64"].max() == findings.numbers["largest_difference"].value
+
+
+def test_the_counterexample_by_hand(findings):
+    """Each fault loses one side of |x|, both lose all of it."""
+    x, arrays = findings.arrays["counterexample_x"], findings.arrays
+    np.testing.assert_allclose(arrays["counterexample_f"], np.abs(x))
+    np.testing.assert_allclose(arrays["counterexample_no_inner_relu"], np.maximum(-x, 0), atol=1e-15)
+    np.testing.assert_allclose(arrays["counterexample_no_negative"], np.maximum(x, 0), atol=1e-15)
+    np.testing.assert_array_equal(arrays["counterexample_one_layer"], 0)
+    np.testing.assert_allclose(arrays["counterexample_right"], np.abs(x), atol=1e-15)
+
+
+def test_real_layers_do_what_the_reading_with_both_faults_says():
+    random = np.random.default_rng(0)
+    a, w, b = random.normal(size=(3, 7))
+    x = np.linspace(-2, 2, 41)
+    by_hand = narrow_network.published(a, w, b, x, relu_inside=False, passes_negative=False)
+    layers = narrow_network.evaluate(narrow_network.one_layer_reading(a, w, b), x)
+    # The first layer sees x itself, so it alone is right about a negative x in both.
+    np.testing.assert_allclose(layers, by_hand, rtol=1e-12, atol=1e-14)
+
+
+def test_without_its_faults_the_published_construction_is_right():
+    random = np.random.default_rng(1)
+    a, w, b = random.normal(size=(3, 9))
+    x = np.linspace(-2, 2, 41)
+    granted = narrow_network.published(a, w, b, x, relu_inside=True, passes_negative=True)
+    np.testing.assert_allclose(granted, np.maximum(np.outer(x, w) + b, 0) @ a, atol=1e-13)
+
+
+def test_figures_are_drawn_from_the_findings(findings):
+    drawings = narrow_network.figures(findings)
+    assert [drawing.name for drawing in drawings] == ["functions", "differences", "counterexample"]

@@ -1,0 +1,68 @@
+from dataclasses import replace
+from math import sqrt
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from tfviz.context import Context
+from tfviz.grading import grade
+from tfviz.parts import training_hardness
+from tfviz.progress import Reporter
+from tfviz.results import PartResult
+
+SETTINGS = replace(
+    training_hardness.SETTINGS, sizes=(6, 9, 14), instances=80, steps=200, long_steps=1000, settling=2000
+)
+
+
+@pytest.fixture(scope="module")
+def findings():
+    return training_hardness.run(SETTINGS, Context(0, Reporter(Console(quiet=True))))
+
+
+def test_the_fraction_falls_with_the_size(findings):
+    fractions = [findings.numbers[f"solved_fraction_{size}"].value for size in SETTINGS.sizes]
+    assert fractions[0] > fractions[1] > fractions[2]
+    result = PartResult("training_hardness", "done", findings.numbers)
+    assert {grade("p", expected, result).status for expected in training_hardness.EXPECTED} == {"pass"}
+
+
+def test_more_steps_do_not_cure_it(findings):
+    numbers = {name: number.value for name, number in findings.numbers.items()}
+    assert numbers["solved_fraction_14_long"] < 0.6
+    assert numbers["fall_long"] > 0
+    assert numbers["stuck_fraction"] > 0.8
+    assert numbers["wrong_most"] >= 1
+
+
+def test_the_numbers_are_counted_from_the_steps(findings):
+    for size in SETTINGS.sizes:
+        solved_at = findings.arrays[f"solved_at_{size}"]
+        assert solved_at.shape == (80,)
+        assert solved_at.max() <= 1000
+        for suffix, steps in (("", 200), ("_long", 1000)):
+            fraction = np.mean((solved_at >= 0) & (solved_at <= steps))
+            assert findings.numbers[f"solved_fraction_{size}{suffix}"].value == fraction
+
+
+def test_the_same_seed_gives_the_same_numbers(findings):
+    smaller = replace(SETTINGS, sizes=(6,))
+    again = training_hardness.run(smaller, Context(0, Reporter(Console(quiet=True))))
+    np.testing.assert_array_equal(again.arrays["solved_at_6"], findings.arrays["solved_at_6"])
+    assert again.numbers["largest_rise"].value == -1
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 20), (7, 20), (200, 200)])
+def test_wilson_by_its_formula(successes, trials):
+    z, share = 1.959963984540054, successes / trials
+    middle = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    half = z / (1 + z**2 / trials) * sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    assert training_hardness.wilson(successes, trials) == pytest.approx(
+        (middle - half, middle + half), abs=1e-12
+    )
+
+
+def test_figures_are_drawn_from_the_findings(findings):
+    drawings = training_hardness.figures(findings)
+    assert [drawing.name for drawing in drawings] == ["against_size", "against_steps"]

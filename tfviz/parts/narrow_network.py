@@ -1,0 +1,269 @@
+"""Theory 2: a one-hidden-layer ReLU network of one number as a deep network with three units a layer.
+
+Paper: Hanin and Sellke 2017, "Approximating Continuous Functions by ReLU Nets of Minimal Width".
+Cost: about 15 s on two cores, nearly all of it to make Keras' layers.
+Expected: the two functions differ by at most 1e-12 of the largest value in float64, and by 1e-5 in float32.
+Alone: python run_all.py --only narrow_network
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+import tfviz
+from tfviz.context import Context
+from tfviz.grading import Expected
+from tfviz.results import Drawing, Findings, Number
+
+if TYPE_CHECKING:
+    import keras
+
+Array = npt.NDArray[np.floating]
+
+ID = "narrow_network"
+TITLE = "Theory 2: three units a layer are enough"
+TRACK = "A"
+NETWORKS: tuple[str, ...] = ()
+INPUTS: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All are ours: nothing was stated.
+
+    Attributes:
+        bound: L; the functions are compared on |x| <= L.
+        units: how many units the random functions have; a and w are drawn from N(0, 1).
+        bends: where a unit bends, -b / w, is drawn evenly from |x| <= bends * bound. Not from all of the interval: a
+            function that leaves 0 only at its very end is mostly rounding in float32, however it is computed.
+        functions_each: how many functions of each number of units.
+        points: evenly spaced over the interval, its ends included.
+        shown_units: which function is drawn: the first with so many units; one of units.
+    """
+
+    bound: float = 3.0
+    units: tuple[int, ...] = (1, 2, 5, 10, 20, 40, 70, 100, 150, 200)
+    bends: float = 0.8
+    functions_each: int = 10
+    points: int = 10_001
+    shown_units: int = 200
+
+
+SETTINGS = Settings()
+QUICK = Settings(units=(1, 5, 20, 60), functions_each=3, shown_units=60)
+
+_ISSUE = "rounding of up to 200 additions"
+EXPECTED = (
+    Expected("largest_difference", 1e-12, 0.0, "reference", _ISSUE, comparison="at most"),
+    Expected("largest_difference_float32", 1e-5, 0.0, "reference", _ISSUE, comparison="at most"),
+    Expected("hidden_width", 3, 0.0, "reference", "the claim"),
+    Expected("counterexample_difference", 1.0, 0.0, "reference", "|x| by hand: the published network is 0"),
+)
+
+_LIMITS = {"float64": 1e-12, "float32": 1e-5}
+# |x| = relu(x) + relu(-x), on |x| <= 1.
+_COUNTEREXAMPLE = {"a": (1.0, 1.0), "w": (1.0, -1.0), "b": (0.0, 0.0)}
+
+
+def run(settings: Settings, context: Context) -> Findings:
+    """Compare each random function with its narrow network, and evaluate the published construction on |x|."""
+    tfviz.import_tensorflow()
+    import keras
+
+    # Graphics processors round the factors of float32 products to 10 bits (TensorFloat-32).
+    with keras.device("cpu:0"):
+        return _run(settings, context)
+
+
+def _run(settings: Settings, context: Context) -> Findings:
+    from tfviz.models import narrow
+
+    random = context.random()
+    x = np.linspace(-settings.bound, settings.bound, settings.points)
+    differences: dict[str, list[float]] = {name: [] for name in _LIMITS}
+    direct: list[float] = []
+    widths: set[int] = set()
+    arrays: dict[str, Array] = {"x": x}
+    for index, units in enumerate(settings.units):
+        models = {"float64": narrow.empty(units), "float32": narrow.empty(units, dtype="float32")}
+        widths.update(layer.units for model in models.values() for layer in model.layers[1:-1])
+        for number in range(settings.functions_each):
+            a, w = random.normal(size=(2, units))
+            bends = random.uniform(-settings.bends, settings.bends, units) * settings.bound
+            b = -w * bends
+            wanted = narrow.shallow(a, w, b, x)
+            off = _relative(shallow_float32(a, w, b, x) - wanted, wanted)
+            direct.append(float(np.abs(off).max()))
+            for name, model in models.items():
+                narrow.fill(model, a, w, b, settings.bound)
+                off = _relative(evaluate(model, x) - wanted, wanted)
+                differences[name].append(float(np.abs(off).max()))
+                if units == settings.shown_units and number == 0:
+                    arrays |= {"f": wanted, "narrow": evaluate(models["float64"], x), f"off_{name}": off}
+        context.reporter.progress(ID, index + 1, len(settings.units))
+    (width,) = widths  # one width for all hidden layers of all models, or this fails
+
+    numbers = {
+        "largest_difference": Number(max(differences["float64"])),
+        "largest_difference_float32": Number(max(differences["float32"])),
+        "shallow_difference_float32": Number(max(direct)),
+        "hidden_width": Number(width, "units"),
+        "functions": Number(len(differences["float64"])),
+        "units_most": Number(max(settings.units)),
+        "hidden_layers_most": Number(max(settings.units)),
+        "points": Number(settings.points),
+    }
+    arrays["units"] = np.repeat(settings.units, settings.functions_each)
+    arrays |= {f"differences_{name}": np.array(values) for name, values in differences.items()}
+
+    a, w, b = (np.array(_COUNTEREXAMPLE[name]) for name in "awb")
+    grid = np.linspace(-1, 1, 201)
+    readings = {
+        "no_inner_relu": published(a, w, b, grid, relu_inside=False, passes_negative=True),
+        "no_negative": published(a, w, b, grid, relu_inside=True, passes_negative=False),
+        "one_layer": evaluate(one_layer_reading(a, w, b), grid),
+        "right": evaluate(narrow.build(a, w, b, 1.0), grid),
+    }
+    truth = narrow.shallow(a, w, b, grid)
+    arrays |= {"counterexample_x": grid, "counterexample_f": truth}
+    for name, values in readings.items():
+        arrays[f"counterexample_{name}"] = values
+    ends = {"left": 0, "right": -1}
+    for side, place in ends.items():
+        numbers[f"true_{side}"] = Number(float(truth[place]))
+        for name, values in readings.items():
+            numbers[f"{name}_{side}"] = Number(float(values[place]))
+    numbers["counterexample_difference"] = Number(float(np.abs(readings["one_layer"] - truth).max()))
+    numbers["counterexample_right_difference"] = Number(float(np.abs(readings["right"] - truth).max()))
+    return Findings(numbers, arrays, {"shown_units": settings.shown_units})
+
+
+def evaluate(model: keras.Model, x: Array) -> Array:
+    """The model at points x (points,), as float64."""
+    (dtype,) = {tensor.dtype for tensor in model.inputs}
+    return np.asarray(model(x[:, None].astype(dtype), training=False), np.float64)[:, 0]
+
+
+def shallow_float32(a: Array, w: Array, b: Array, x: Array) -> Array:
+    """The function itself at points x (points,), all of it in float32: what rounding alone does."""
+    a, w, b, x = (values.astype(np.float32) for values in (a, w, b, x))
+    return np.asarray(np.maximum(np.outer(x, w) + b, 0) @ a, np.float64)
+
+
+def published(a: Array, w: Array, b: Array, x: Array, *, relu_inside: bool, passes_negative: bool) -> Array:
+    """The published construction at points x, with its two faults granted or not.
+
+    Layer i has h1 <- relu(h1 + a_i r) if a_i > 0, h3 <- relu(h3 - a_i r) if a_i < 0, and h2 <- x; the output is
+    h1 - h3.
+
+    Args:
+        a: (units,); w, b likewise.
+        w: slopes.
+        b: offsets.
+        x: (points,).
+        relu_inside: whether r is relu(w_i h2 + b_i), which needs a layer of its own, or w_i h2 + b_i.
+        passes_negative: whether h2 stays x, or becomes relu(x), as a ReLU unit's output must.
+
+    Returns:
+        (points,).
+    """
+    h1, h2, h3 = np.zeros_like(x), x, np.zeros_like(x)
+    for a_i, w_i, b_i in zip(a, w, b, strict=True):
+        inner = w_i * h2 + b_i
+        if relu_inside:
+            inner = np.maximum(inner, 0)
+        if a_i > 0:
+            h1 = np.maximum(h1 + a_i * inner, 0)
+        else:
+            h3 = np.maximum(h3 - a_i * inner, 0)
+        if not passes_negative:
+            h2 = np.maximum(h2, 0)
+    return h1 - h3
+
+
+def one_layer_reading(a: Array, w: Array, b: Array) -> keras.Model:
+    """The published construction as what it says it is: one layer of three ReLU units for each term."""
+    import keras
+
+    start = hidden = keras.Input((1,), dtype="float64")
+    for index, (a_i, w_i, b_i) in enumerate(zip(a, w, b, strict=True)):
+        layer = keras.layers.Dense(3, activation="relu", dtype="float64")
+        hidden = layer(hidden)
+        # Columns: h1, h2, h3; rows: the same before the layer, or x alone before the first.
+        kernel = np.eye(3)
+        bias = np.zeros(3)
+        column = 0 if a_i > 0 else 2
+        kernel[1, column] = abs(a_i) * w_i
+        bias[column] = abs(a_i) * b_i
+        layer.set_weights([kernel if index else kernel[1:2], bias])
+    last = keras.layers.Dense(1, dtype="float64")
+    model = keras.Model(start, last(hidden))
+    last.set_weights([np.array([[1.0], [0.0], [-1.0]]), np.zeros(1)])
+    return model
+
+
+def _relative(off: Array, wanted: Array) -> Array:
+    """Differences relative to the largest value; absolute where the function is 0 on the whole interval."""
+    largest = np.abs(wanted).max()
+    return off / largest if largest > 0 else off
+
+
+def figures(findings: Findings) -> Sequence[Drawing]:
+    """One function and its narrow network, the differences of all, and the counterexample."""
+    from tfviz import figures as draw
+
+    arrays = findings.arrays
+    x, grid = arrays["counterexample_x"], arrays["x"]
+    functions = draw.function_and_copy(
+        grid,
+        ("f(x)", arrays["f"]),
+        ("three units a layer", arrays["narrow"]),
+        [("float64", arrays["off_float64"]), ("float32", arrays["off_float32"])],
+        "difference / max |f|",
+    )
+    differences = draw.scattered(
+        arrays["units"],
+        [(name, arrays[f"differences_{name}"], _LIMITS[name]) for name in _LIMITS],
+        xlabel="units of the function = hidden layers",
+        ylabel="largest difference / max |f|",
+    )
+    counterexample = draw.line_panels(
+        x,
+        ("|x|", arrays["counterexample_f"]),
+        [
+            ("no inner ReLU", arrays["counterexample_no_inner_relu"]),
+            ("negative x lost", arrays["counterexample_no_negative"]),
+            ("both: one real layer", arrays["counterexample_one_layer"]),
+            ("the right network", arrays["counterexample_right"]),
+        ],
+    )
+    return (
+        Drawing(
+            "functions",
+            f"One of the random functions, of {findings.facts['shown_units']} units, and its narrow network on top; "
+            "below, their difference relative to the largest |f|, in both precisions.",
+            "Above, a crooked line of straight pieces with a dashed line exactly on it. Below, two noisy lines around "
+            "0 on very small scales.",
+            functions,
+        ),
+        Drawing(
+            "differences",
+            "Largest difference of each random function; dotted: what is allowed. A difference of exactly 0 is drawn "
+            "at the lower edge.",
+            "Two clouds of points that rise slowly to the right, each below its dotted line.",
+            differences,
+        ),
+        Drawing(
+            "counterexample",
+            "|x| (wide grey line) and what the published layers make of it (narrow line): with one fault, with the "
+            "other, with both; last, the network above.",
+            "Four small plots of the V-shaped |x|. In the first the left half is followed and the right half is 0, in "
+            "the second the other way round, in the third all is 0, in the last all of |x| is followed.",
+            counterexample,
+        ),
+    )

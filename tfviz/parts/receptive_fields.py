@@ -1,0 +1,536 @@
+"""Theory 1: receptive fields, weights and multiplications of stacked convolutions, computed and measured.
+
+Papers: Araujo, Norris, Sim 2019, "Computing Receptive Fields of Convolutional Neural Networks" (the recursion);
+Luo, Li, Urtasun, Zemel 2016, "Understanding the Effective Receptive Field in Deep Convolutional Neural Networks".
+Cost: about half a minute on two cores; no weights are needed, but real ones are used where they are in the cache.
+Expected: sizes 7, 7, 7, 9 px, weights 49 and 34 for networks 1 and 3, 2,328,676 multiplications for network 1
+(published); 1,637,716 for network 3 (the published formula gives another number); AlexNet 11, 51, 99, 131, 163, 195.
+Alone: python run_all.py --only receptive_fields
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+import tfviz
+from tfviz.context import Context
+from tfviz.costs import Cost, counted_convolution, layer_costs
+from tfviz.grading import Expected
+from tfviz.receptive_field import ReceptiveField
+from tfviz.results import Drawing, Findings, Number
+
+if TYPE_CHECKING:
+    import keras
+
+Array = npt.NDArray[Any]
+
+ID = "receptive_fields"
+TITLE = "Theory 1: what a unit sees, and what it costs"
+TRACK = "A"
+NETWORKS: tuple[str, ...] = ()
+INPUTS: tuple[str, ...] = ()
+
+STACKS: tuple[tuple[int, ...], ...] = ((7,), (3, 3, 3), (5, 3), (3, 3, 3, 3))
+"""Kernel sizes of the four networks: one channel, stride 1, no padding, no bias."""
+ALEXNET_LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5", "pool5")
+_EFFECTIVE = "alexnet_features"
+_ALEXNET_SIZES = (11, 51, 99, 131, 163, 195)
+# Luo et al. 2016, section 3.2: within two standard deviations of a Gaussian lie 95.45 % of it.
+_THRESHOLD = 1 - 0.9545
+_FIELD_SIDE = (
+    80  # pixels: room for two neighbouring units of each of the four networks, with stride 2 as well
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The picture's side is that of the contract; the rest is ours."""
+
+    side: int = 224
+    alexnet_side: int = 451
+    random_networks: int = 200
+    effective_pictures: int = 96
+    effective_side: int = 195
+
+
+SETTINGS = Settings()
+QUICK = Settings(random_networks=40, effective_pictures=16)
+
+_RECURSION = "the recursion, by hand"
+_ONCE = "25 (n - 4)^2 + 9 (n - 6)^2, and likewise, by hand"
+EXPECTED = (
+    *(
+        Expected(f"size_network_{number}", size, 0, "published", f"track A: {size} x {size} pixels")
+        for number, size in enumerate((7, 7, 7, 9), 1)
+    ),
+    Expected("weights_network_1", 49, 0, "published", "track A"),
+    Expected("weights_network_2", 27, 0, "reference", "3 * 9"),
+    Expected("weights_network_3", 34, 0, "published", "track A"),
+    Expected("weights_network_4", 36, 0, "reference", "4 * 9"),
+    Expected("multiplications_network_1", 2_328_676, 0, "published", "track A: 49 (n - 6)^2"),
+    Expected("multiplications_network_2", 1_306_872, 0, "reference", _ONCE),
+    Expected("multiplications_network_3", 1_637_716, 0, "reference", _ONCE),
+    Expected("multiplications_network_4", 1_726_776, 0, "reference", _ONCE),
+    *(
+        Expected(f"pixels_network_{number}_measured", pixels, 0, "published", "track A, against the gradient")
+        for number, pixels in enumerate((49, 49, 49, 81), 1)
+    ),
+    *(
+        Expected(f"multiplications_network_{number}_measured", products, 0, "reference", _ONCE)
+        for number, products in enumerate((2_328_676, 1_306_872, 1_637_716, 1_726_776), 1)
+    ),
+    *(
+        Expected(f"alexnet_size_{layer}", size, 0, "reference", _RECURSION)
+        for layer, size in zip(ALEXNET_LAYERS, _ALEXNET_SIZES, strict=True)
+    ),
+    Expected("alexnet_layers_disagree", 0, 0, "reference", "formula against gradient"),
+    Expected("alexnet_size_pool5_at_224", 194, 0, "reference", "rows 30 to 223 of unit 3"),
+    Expected("alexnet_weights", 61_100_840, 0, "reference", "torchvision's count, with biases"),
+    Expected("alexnet_multiplications", 714_188_480, 0, "reference", "by hand, layer by layer"),
+    Expected("random_networks_disagree", 0, 0, "reference", "formula against gradient"),
+)
+
+# What the published answer says; the pixels stand for the sizes. None: it says nothing.
+_PUBLISHED: Mapping[str, tuple[int | None, ...]] = {
+    "pixels": (49, 49, 49, 81),
+    "weights": (49, None, 34, None),
+}
+
+
+def run(settings: Settings, context: Context) -> Findings:
+    """The four networks, the same with strides, AlexNet, random networks, and AlexNet's effective fields."""
+    tfviz.import_tensorflow()
+    numbers: dict[str, Number] = {}
+    arrays: dict[str, Array] = {}
+    facts: dict[str, Any] = {}
+    random = context.random()
+
+    def passed(stage: int) -> None:
+        context.reporter.progress(ID, stage, 5)
+
+    facts |= _four_networks(settings.side, random, numbers)
+    passed(1)
+    facts |= _strides(numbers)
+    passed(2)
+    facts |= _alexnet(settings, numbers)
+    passed(3)
+    facts |= _random_networks(settings.random_networks, random, numbers)
+    passed(4)
+    facts |= _effective(settings, random, numbers, arrays)
+    passed(5)
+    return Findings(numbers, arrays, facts)
+
+
+def stack(kernels: Sequence[int], strides: Sequence[int], side: int) -> keras.Model:
+    """A network of convolutions "layer1", "layer2", ...: one channel, no padding, no bias.
+
+    Args:
+        kernels: side of each kernel.
+        strides: of each layer.
+        side: of the picture (side, side, 1).
+    """
+    import keras
+
+    x = picture = keras.Input((side, side, 1))
+    for number, (kernel, stride) in enumerate(zip(kernels, strides, strict=True), 1):
+        x = keras.layers.Conv2D(1, kernel, strides=stride, use_bias=False, name=f"layer{number}")(x)
+    return keras.Model(picture, x)
+
+
+def _four_networks(side: int, random: np.random.Generator, numbers: dict[str, Number]) -> dict[str, Any]:
+    from tfviz.measured_field import averaging_copy, bounding_box, unit_gradients
+
+    rows, networks, difference = [], [], 0.0
+    for number, kernels in enumerate(STACKS, 1):
+        model, last = stack(kernels, [1] * len(kernels), side), f"layer{len(kernels)}"
+        for layer in model.layers[1:]:
+            layer.set_weights([random.normal(size=layer.kernel.shape)])
+        costs = layer_costs(model)
+        picture = random.normal(size=(side, side, 1))
+        output, products = picture, 0
+        for layer in model.layers[1:]:
+            output, formed = counted_convolution(output, np.asarray(layer.kernel, np.float64))
+            products += formed
+        # The loops count a convolution only if they compute one.
+        of_keras = model.predict_on_batch(picture[None])[0]
+        difference = max(difference, float(np.abs(output - of_keras).max() / np.abs(output).max()))
+
+        middle = output.shape[0] // 2
+        gradient = unit_gradients(
+            averaging_copy(model), last, [(middle, middle, 0)], np.ones((1, side, side, 1), np.float32)
+        )[0, ..., 0]
+        (top, bottom), _ = bounding_box(gradient)
+        size = tfviz.receptive_field(model, last).size[0]
+        found = {
+            "size": (size, bottom - top + 1, "px"),
+            "pixels": (size**2, int(np.count_nonzero(gradient)), "px"),
+            "weights": (sum(cost.weights for cost in costs), model.count_params(), ""),
+            "multiplications": (sum(cost.multiplications for cost in costs), products, ""),
+        }
+        for quantity, (value, measured, unit) in found.items():
+            numbers[f"{quantity}_network_{number}"] = Number(value, unit)
+            numbers[f"{quantity}_network_{number}_measured"] = Number(measured, unit)
+        networks.append({"number": number, "label": _label(kernels), "kernels": list(kernels)})
+        formulas = _formulas(kernels)
+        for quantity in ("pixels", "weights", "multiplications"):
+            published = _PUBLISHED[quantity][number - 1] if quantity in _PUBLISHED else None
+            if quantity == "multiplications" and number == 1:
+                published = 49 * (side - 6) ** 2
+            elif quantity == "multiplications" and number == 3:
+                published = 25 * (side - 4) ** 2 * 9 * (side - 6) ** 2
+            rows.append(
+                {
+                    "network": number,
+                    "quantity": quantity,
+                    "latex": formulas[quantity],
+                    "published": published,
+                    "holds": None if published is None else published == found[quantity][1],
+                }
+            )
+    numbers["convolution_difference"] = Number(difference)
+    return {"networks": networks, "rows": rows}
+
+
+def _label(kernels: Sequence[int]) -> str:
+    return ", ".join(f"{kernel} × {kernel}" for kernel in kernels)
+
+
+def _formulas(kernels: Sequence[int]) -> dict[str, str]:
+    """The closed forms of a stack of stride 1, in LaTeX; n is the picture's side."""
+    lost, costs = 0, []
+    for kernel in kernels:
+        lost += kernel - 1
+        costs.append(f"{kernel**2} (n - {lost})^2")
+    steps = " + ".join(str(kernel - 1) for kernel in kernels)
+    return {
+        "pixels": f"(1 + {steps})^2",
+        "weights": " + ".join(f"{kernel}^2" for kernel in kernels),
+        "multiplications": " + ".join(costs),
+    }
+
+
+def _strides(numbers: dict[str, Number]) -> dict[str, Any]:
+    """Sizes where one layer or all have stride 2, and where a stride has no overlap left to take away."""
+    rows = []
+    for number, kernels in enumerate(STACKS, 1):
+        depth = len(kernels)
+        row: dict[str, Any] = {"network": number, "label": _label(kernels)}
+        for name, strides in (
+            ("none", [1] * depth),
+            ("last", [1] * (depth - 1) + [2]),
+            ("first", [2] + [1] * (depth - 1)),
+            ("all", [2] * depth),
+        ):
+            formula, measured = _both_ways(kernels, strides)
+            row[name] = {"size": formula.size[0], "measured": measured.size[0]}
+            if name == "all":
+                numbers[f"size_network_{number}_stride_2"] = Number(formula.size[0], "px")
+                numbers[f"size_network_{number}_stride_2_measured"] = Number(measured.size[0], "px")
+        rows.append(row)
+    gaps = []
+    for stride in (3, 4):  # 3 x 3 windows do not overlap at either
+        formula, measured = _both_ways((3, 3), (stride, 1))
+        gaps.append({"stride": stride, "size": formula.size[0], "measured": measured.size[0]})
+    return {"strides": rows, "gaps": gaps}
+
+
+def _both_ways(kernels: Sequence[int], strides: Sequence[int]) -> tuple[ReceptiveField, ReceptiveField]:
+    """The field of a stack's last layer by formula and by gradient."""
+    from tfviz.measured_field import averaging_copy, measured_field
+
+    model, last = stack(kernels, strides, _FIELD_SIDE), f"layer{len(kernels)}"
+    copy = averaging_copy(model)
+    return tfviz.receptive_field(model, last), measured_field(copy, last, (1, 1), (_FIELD_SIDE, _FIELD_SIDE))
+
+
+def _alexnet(settings: Settings, numbers: dict[str, Number]) -> dict[str, Any]:
+    """AlexNet's geometry: no weights take part."""
+    from tfviz.measured_field import averaging_copy, bounding_box, measured_field, unit_gradients
+    from tfviz.models import alexnet
+
+    side = settings.alexnet_side
+    large = alexnet.build_features((side, side, 3), normalize=False)
+    small = alexnet.build_features(normalize=False)
+    copy, rows, disagree = averaging_copy(large), [], 0
+    for layer in ALEXNET_LAYERS:
+        field = tfviz.receptive_field(large, layer)
+        middle = large.get_layer(layer).output.shape[1] // 2
+        measured = measured_field(copy, layer, (middle, middle), (side, side))
+        for quantity in ("size", "stride", "offset"):
+            numbers[f"alexnet_{quantity}_{layer}"] = Number(getattr(field, quantity)[0], "px")
+            numbers[f"alexnet_{quantity}_{layer}_measured"] = Number(getattr(measured, quantity)[0], "px")
+        disagree += measured != field
+        unit = small.get_layer(layer).output.shape[1] // 2  # the middle one of a picture of 224 x 224
+        first = field.offset[0] + field.stride[0] * unit
+        rows.append({"layer": layer, "unit": unit, "first": first, "size": field.size[0]})
+
+    numbers["alexnet_layers_disagree"] = Number(disagree, "layers")
+    field = tfviz.receptive_field(small, "pool5")
+    count, height = small.output.shape[1], small.input.shape[1]
+    ones = np.ones((count, height, height, 3), np.float32)
+    gradients = unit_gradients(averaging_copy(small), "pool5", [(i, i, 0) for i in range(count)], ones)
+    boxes = [bounding_box(np.abs(gradient).sum(axis=-1))[0] for gradient in gradients]
+    units: list[dict[str, Any]] = [
+        {"unit": i, "from": field.offset[0] + field.stride[0] * i, "seen": [first, last]}
+        for i, (first, last) in enumerate(boxes)
+    ]
+    for unit in units:
+        unit["to"] = unit["from"] + field.size[0] - 1
+    numbers["alexnet_size_pool5_at_224"] = Number(max(last - first + 1 for first, last in boxes), "px")
+    whole = -(-max(-field.offset[0], 0) // field.stride[0])  # the first unit that begins inside the picture
+    numbers["alexnet_smallest_side"] = Number(field.offset[0] + field.stride[0] * whole + field.size[0], "px")
+
+    costs = [cost for cost in layer_costs(alexnet.build()) if cost.weights]
+    numbers["alexnet_weights"] = Number(sum(cost.weights + cost.biases for cost in costs))
+    numbers["alexnet_multiplications"] = Number(sum(cost.multiplications for cost in costs))
+    convolutions = [cost for cost in costs if cost.layer.startswith("conv")]
+
+    def share(quantity: str) -> float:
+        def total(layers: Sequence[Cost]) -> int:
+            return sum(getattr(cost, quantity) for cost in layers)
+
+        return total(convolutions) / total(costs)
+
+    return {
+        "alexnet": rows,
+        "alexnet_side": height,
+        "pool5_units": units,
+        "alexnet_costs": [
+            {
+                "layer": cost.layer,
+                "weights": cost.weights,
+                "biases": cost.biases,
+                "multiplications": cost.multiplications,
+            }
+            for cost in costs
+        ],
+        "convolutions_share": {
+            "weights": share("weights"),
+            "multiplications": share("multiplications"),
+        },
+    }
+
+
+def random_network(random: np.random.Generator) -> keras.Model:
+    """A small network of one to five random steps; its last layer is called "last".
+
+    A step is a convolution (dilated or with a stride), a depthwise one, a max- or average-pool, zero padding, or two
+    branches that join; kernels are 1 to 5 (branches: 6) high and, by themselves, wide; paddings "valid" or "same".
+
+    Raises:
+        ValueError: the map became smaller than a kernel.
+    """
+    import keras
+    from keras import layers
+
+    def pick(*choices: Any) -> Any:
+        return choices[int(random.integers(len(choices)))]
+
+    def pair(low: int, high: int) -> tuple[int, int]:
+        rows, columns = random.integers(low, high + 1, 2)
+        return int(rows), int(columns)
+
+    def step(x: Any) -> Any:
+        padding, kernel = pick("valid", "same"), pair(1, 5)
+        match pick("conv", "dilated", "depthwise", "max", "average", "pad", "join"):
+            case "conv":
+                x = layers.Conv2D(2, kernel, strides=pair(1, 3), padding=padding)(x)
+                return pick(layers.ReLU(), layers.Activation("tanh"))(x)
+            case "dilated":
+                return layers.Conv2D(2, kernel, dilation_rate=pair(1, 3), padding=padding)(x)
+            case "depthwise":
+                return layers.DepthwiseConv2D(kernel, strides=pick(1, 2), padding=padding)(x)
+            case "max":
+                return layers.MaxPooling2D(kernel, pair(1, 3), padding=padding)(x)
+            case "average":
+                return layers.AveragePooling2D(kernel, pair(1, 3), padding=padding)(x)
+            case "pad":
+                return layers.ZeroPadding2D((pair(0, 3), pair(0, 3)))(x)
+        strides = pair(1, 2)
+        left = layers.Conv2D(2, pair(1, 6), strides=strides, padding="same")(x)
+        if pick(True, False):
+            right = layers.MaxPooling2D(pair(1, 6), strides, padding="same")(x)
+            return layers.Concatenate()([left, right])
+        right = layers.Conv2D(2, pair(1, 3), dilation_rate=pair(1, 2), padding="same")(x)
+        right = layers.Conv2D(2, pair(1, 4), strides=strides, padding="same")(right)
+        return layers.Add()([left, right])
+
+    height, width = pair(40, 80)
+    x = picture = keras.Input((height, width, 1))
+    for _ in range(int(random.integers(1, 6))):
+        x = step(x)
+    return keras.Model(picture, layers.Identity(name="last")(x))
+
+
+def whole_unit(model: keras.Model, random: np.random.Generator) -> tuple[int, int] | None:
+    """A random unit of "last" that sees its whole field, as does the one above and left; None: there is none."""
+    field = tfviz.receptive_field(model, "last")
+    at = []
+    for axis in (0, 1):
+        offset, stride, size = field.offset[axis], field.stride[axis], field.size[axis]
+        units, length = model.output.shape[1 + axis], model.input.shape[1 + axis]
+        inside = [
+            i for i in range(units) if offset + stride * i >= 0 and offset + stride * i + size <= length
+        ]
+        if len(inside) < 2:
+            return None
+        at.append(int(random.choice(inside[1:])))
+    return at[0], at[1]
+
+
+def compare_random_network(random: np.random.Generator) -> tuple[bool, str] | None:
+    """Whether formula and gradient agree on a random network, and its layers in words; None: to be drawn again.
+
+    A network is drawn again if its map vanishes, or if no two neighbouring units see whole fields: what the border
+    of the picture cuts off cannot be measured.
+    """
+    from tfviz.measured_field import averaging_copy, measured_field
+
+    try:
+        model = random_network(random)
+    except ValueError:
+        return None
+    unit = whole_unit(model, random)
+    if unit is None:
+        return None
+    measured = measured_field(averaging_copy(model), "last", unit, model.input.shape[1:3])
+    return measured == tfviz.receptive_field(model, "last"), " - ".join(
+        type(layer).__name__ for layer in model.layers[1:-1]
+    )
+
+
+def _random_networks(count: int, random: np.random.Generator, numbers: dict[str, Number]) -> dict[str, Any]:
+    results: list[tuple[bool, str]] = []
+    drawn = 0
+    while len(results) < count:
+        drawn += 1
+        if result := compare_random_network(random):
+            results.append(result)
+    agree = sum(agrees for agrees, _ in results)
+    numbers["random_networks"] = Number(count, "networks")
+    numbers["random_networks_agree"] = Number(agree, "networks")
+    numbers["random_networks_disagree"] = Number(count - agree, "networks")
+    numbers["random_networks_drawn"] = Number(drawn, "networks")
+    return {
+        "disagreeing": [words for agrees, words in results if not agrees],
+        "kinds": {
+            kind: sum(kind in words for _, words in results)
+            for kind in ("MaxPooling2D", "ZeroPadding2D", "Add", "Concatenate", "DepthwiseConv2D")
+        },
+    }
+
+
+def effective_size(gradient: Array) -> float:
+    """Side in pixels of a square as large as the effective field, as Luo et al. 2016 count it.
+
+    Args:
+        gradient: (rows, columns), the mean magnitude of a unit's gradient; pixels above 4.55 % of the largest count.
+    """
+    return float(np.sqrt(np.count_nonzero(gradient > _THRESHOLD * gradient.max())))
+
+
+def _effective(
+    settings: Settings, random: np.random.Generator, numbers: dict[str, Number], arrays: dict[str, Array]
+) -> dict[str, Any]:
+    """Where in its field a unit's gradient is large: equal weights, and AlexNet's own if they are in the cache."""
+    from tfviz.measured_field import averaging_copy, unit_gradients
+    from tfviz.models import alexnet
+    from tfviz.weights import fetch
+
+    side, count = settings.effective_side, settings.effective_pictures
+    shape = (side, side, 3)
+    models = {"equal": averaging_copy(alexnet.build_features(shape, normalize=False))}
+    weights = fetch.find(_EFFECTIVE)  # no part of what this one needs: nothing is downloaded for it
+    if weights is not None:
+        models["real"] = tfviz.load(_EFFECTIVE, weights=weights.path, normalize=False, input_shape=shape)
+    # The network's own input: for each colour ImageNet's mean and spread are 0 and 1.
+    noise = random.normal(size=(count, *shape)).astype(np.float32)
+    fields = []
+    for layer in ALEXNET_LAYERS[:-1]:
+        output = models["equal"].get_layer(layer).output
+        middle, channels = output.shape[1] // 2, output.shape[3]
+        units = [(middle, middle, int(channel)) for channel in random.integers(channels, size=count)]
+        field = tfviz.receptive_field(models["equal"], layer)
+        rows, columns = field.window(middle, middle, (side, side))
+        entry: dict[str, Any] = {"layer": layer, "size": field.size[0]}
+        for name, model in models.items():
+            few = (
+                slice(1) if name == "equal" else slice(None)
+            )  # a linear unit's gradient is the same everywhere
+            gradients = np.abs(unit_gradients(model, layer, units[few], noise[few])).sum(axis=-1)
+            # Every unit counts as much as any other, however steep it is.
+            shares = gradients / gradients.sum(axis=(1, 2), keepdims=True)
+            magnitude = shares.mean(axis=0)[rows, columns]
+            arrays[f"effective_{name}_{layer}"] = magnitude
+            label = f"effective_size_{layer}" + ("_equal" if name == "equal" else "")
+            network = _EFFECTIVE if name == "real" else None
+            numbers[label] = Number(effective_size(magnitude), "px", network)
+            entry[name] = effective_size(magnitude) / field.size[0]
+        fields.append(entry)
+    return {
+        "effective": fields,
+        "effective_network": _EFFECTIVE if weights else None,
+        "effective_source": f"{weights.source}, sha256 {weights.sha256[:16]}…" if weights else "",
+        "threshold": _THRESHOLD,
+    }
+
+
+def figures(findings: Findings) -> Sequence[Drawing]:
+    """The cones of the four networks, AlexNet's fields on a picture, and the effective ones."""
+    from tfviz import figures as draw
+    from tfviz.data.drawings import jellyfish
+
+    facts, arrays, numbers = findings.facts, findings.arrays, findings.numbers
+    stacks = [(f"{entry['number']}: {entry['label']}", entry["kernels"]) for entry in facts["networks"]]
+    sizes = [numbers[f"size_network_{number}"].value for number in range(1, len(stacks) + 1)]
+    strided = [numbers[f"size_network_{number}_stride_2"].value for number in range(1, len(stacks) + 1)]
+    squares = [
+        (f"{entry['layer']}: {entry['size']}", entry["first"], entry["size"]) for entry in facts["alexnet"]
+    ]
+    names = ["equal", *(["real"] if facts["effective_network"] else [])]
+    rows = [
+        (
+            {"equal": "equal weights,\naverages for\nmaxima", "real": "AlexNet's\nown weights"}[name],
+            [arrays[f"effective_{name}_{entry['layer']}"] for entry in facts["effective"]],
+            [entry[name] * entry["size"] for entry in facts["effective"]],
+        )
+        for name in names
+    ]
+    return (
+        Drawing(
+            "cones",
+            "The four networks in cross-section: pixels at the bottom, one row of units for each layer above. Filled: "
+            "what the unit at the top is computed from.",
+            "Four panels; from one unit at the top a cone widens layer by layer down to "
+            f"{', '.join(map(str, sizes))} pixels.",
+            draw.receptive_cones([(name, kernels, [1] * len(kernels)) for name, kernels in stacks]),
+        ),
+        Drawing(
+            "cones_stride",
+            "The same with stride 2 in every layer: units of a later layer lie further apart, so each of "
+            "their taps reaches further.",
+            f"Four panels as before; the cones end on {', '.join(map(str, strided))} pixels.",
+            draw.receptive_cones([(name, kernels, [2] * len(kernels)) for name, kernels in stacks]),
+        ),
+        Drawing(
+            "alexnet_fields",
+            f"What the middle unit of each of AlexNet's layers sees of a picture of {facts['alexnet_side']} × "
+            f"{facts['alexnet_side']} pixels (sides in pixels). That of pool5 would need one row and one column more.",
+            "Squares of growing size around the middle of a drawn jellyfish; the largest sticks out below and right.",
+            draw.fields_on_picture(jellyfish(facts["alexnet_side"], facts["alexnet_side"])[0], squares),
+        ),
+        Drawing(
+            "effective",
+            "Mean magnitude of the gradient within the theoretical field (solid frame), each panel from 0 to its "
+            "largest value; dashed: a square as large as the effective field.",
+            "Heat maps for conv1 to conv5. Deeper layers have a bright middle that fades towards the frame.",
+            draw.effective_fields(
+                rows, [f"{entry['layer']}: {entry['size']} px" for entry in facts["effective"]]
+            ),
+        ),
+    )
