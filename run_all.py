@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 import argparse
+import io
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-_STALE = "its stored result is from another version of the program: run it again"
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_NO_PDF, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
 if sys.version_info < (3, 11):  # noqa: UP036 (this is how a user of an older Python learns it)
-    sys.exit(f"tfviz needs Python 3.11 or newer, this is {sys.version.split()[0]}.")
+    print(f"tfviz needs Python 3.11 or newer, this is {sys.version.split()[0]}.", file=sys.stderr)
+    sys.exit(EXIT_USAGE)
 
 try:
     from tfviz import provenance
@@ -23,7 +24,8 @@ try:
     from tfviz.runner import Options, Runner
     from tfviz.weights.catalog import CATALOG
 except ModuleNotFoundError as error:
-    sys.exit(f"{error.name} is not installed: pip install -r requirements.txt")
+    print(f"{error.name} is not installed: pip install -r requirements.txt", file=sys.stderr)
+    sys.exit(EXIT_USAGE)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,7 +34,8 @@ def parser() -> argparse.ArgumentParser:
         prog="run_all.py",
         description="Look inside convolutional networks, write the report (HTML and PDF), grade the numbers.",
         epilog="Exit status: 0 all that was asked for was done; 1 a part failed or could not run (the report shows "
-        "it); 2 wrong usage or unusable input; 3 the HTML is written, the PDF is not (Pango is missing).",
+        "it); 2 wrong usage or unusable input; 3 the HTML is written, the PDF is not (Pango is missing); "
+        "130 interrupted.",
     )
     parser.add_argument("--list", action="store_true", help="list the parts and stop")
     parser.add_argument("--only", nargs="+", metavar="ID", help="run these parts only (see --list)")
@@ -76,6 +79,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without "≥" shows "?"
     command = parser()
     options = command.parse_args(arguments)
     if options.list:
@@ -110,6 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _report(options.out, asked_for=[part.ID for part in chosen])
     except TfvizError as error:
         return _stop(str(error))
+    except ModuleNotFoundError as error:
+        return _stop(f"{error.name} is not installed: pip install -r requirements.txt")
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         return _stop(f"{error.strerror or error}{where}: what was finished before is in {options.out}.")
@@ -179,8 +187,8 @@ def _report(out: Path, asked_for: Sequence[str]) -> int:
     if not results:
         return _stop(f"{out} holds no results: run without --report-only first.")
     for name, result in results.items():
-        if result.status == "done" and not report.fits(result):
-            results[name] = PartResult(name, "not run", reason=_STALE)
+        if result.status == "done" and (reason := report.misfit(result)):
+            results[name] = PartResult(name, "not run", reason=reason)
     verdicts = grading.grade_all({part.ID: part.EXPECTED for part in PARTS}, results)
     write_json(out / "grades.json", grading.as_json(verdicts))
     runner.write_manifest(out, results, [part.ID for part in PARTS])
@@ -213,7 +221,7 @@ def _report(out: Path, asked_for: Sequence[str]) -> int:
         table.add_row(verdict.part, verdict.number, sign + expected, measured, verdict.kind, verdict.status)
     console = Console()
     if not console.is_terminal:
-        console.width = 120
+        console.width = 150
     console.print(table)
     counts = grading.summary(verdicts)
     print("   ".join(f"{count} {status}" for status, count in counts.items()))

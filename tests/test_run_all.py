@@ -73,8 +73,18 @@ def test_a_result_of_another_version_is_named_and_not_shown(tmp_path, parts, tem
     stored.write_text(stored.read_text().replace('"sum"', '"total"'))
     capsys.readouterr()
     assert run_all.main(["--report-only", "--out", str(tmp_path)]) == 0
-    assert "good: not run: its stored result is from another version" in capsys.readouterr().out
-    assert "its stored result is from another version" in (tmp_path / "report.html").read_text()
+    assert "good: not run: its stored result is not of this version of the program" in capsys.readouterr().out
+    assert "its stored result is not of this version" in (tmp_path / "report.html").read_text()
+
+
+def test_one_damaged_result_does_not_cost_the_report(tmp_path, parts, templates, capsys):
+    run_all.main(["--only", "good", "--out", str(tmp_path)])
+    (tmp_path / "results" / "bad.json").write_text("{")
+    assert run_all.main(["--only", "good", "--out", str(tmp_path)]) == 0
+    assert "bad.json cannot be read" in capsys.readouterr().out
+    (tmp_path / "figures" / "good" / "line.svg").unlink()
+    assert run_all.main(["--report-only", "--out", str(tmp_path)]) == 0
+    assert "line.svg is missing: run it again" in (tmp_path / "report.html").read_text()
 
 
 def test_report_only_without_results(tmp_path, parts, capsys):

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from tests.fake_part import FakePart
-from tfviz import provenance
+from tfviz import figures, provenance
 from tfviz.context import Inputs
 from tfviz.errors import BadFileError, WeightsUnavailableError
 from tfviz.progress import Reporter
@@ -91,6 +91,37 @@ def test_inputs_count_for_the_parts_that_use_them(run, tmp_path):
     (folder / "more.png").write_bytes(b"three")
     run(user, inputs=inputs)
     assert len(user.runs) == 3
+
+
+def test_a_change_deep_in_a_folder_counts(run, tmp_path):
+    batch = tmp_path / "data" / "cifar-10-batches-py" / "test_batch"
+    batch.parent.mkdir(parents=True)
+    batch.write_bytes(b"one")
+    part = FakePart(INPUTS=("data_dir",))
+    inputs = Inputs(data_dir=tmp_path / "data")
+    run(part, inputs=inputs)
+    run(part, inputs=inputs)
+    assert len(part.runs) == 1
+    batch.write_bytes(b"another")
+    run(part, inputs=inputs)
+    assert len(part.runs) == 2
+
+
+def test_an_interrupted_store_leaves_the_earlier_result_whole(run, tmp_path, monkeypatch):
+    """Numbers of one run never stand beside arrays of another."""
+    part = FakePart()
+    good, _ = run(part)
+
+    def interrupted(figure, stem):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(figures, "save", interrupted)
+        run(part, quick=True)
+    kept, printed = run(part)
+    assert "unchanged" in printed
+    assert kept == good
+    np.testing.assert_array_equal(np.load(tmp_path / "arrays" / "fake.npz")["ones"], np.ones(3))
 
 
 def test_the_users_own_network_comes_first(run, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -74,14 +75,25 @@ def render(sections: Sequence[Section], about: Mapping[str, Any], *, mathml: boo
     )
 
 
-def fits(result: PartResult) -> bool:
-    """Whether the part's template can show a stored result; one of another version may lack what it asks for."""
-    template = _environment(mathml=True).get_template(f"parts/{result.part}.html")
+def misfit(result: PartResult) -> str:
+    """Why the templates cannot show a stored result, "" if they can; one of another version may lack something."""
+    environment = _environment(mathml=True)
+    template = environment.from_string(
+        '{% from "macros.html" import settings_list, provenance %}{% include "parts/" ~ result.part ~ ".html" %}'
+        "{{ settings_list(result) }}{{ provenance(result) }}"
+    )
     try:
         template.render(result=result)
-    except (jinja2.UndefinedError, LookupError, TypeError, ValueError):
-        return False
-    return True
+    except (
+        jinja2.UndefinedError,
+        LookupError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        AttributeError,
+    ) as error:
+        return f"its stored result is not of this version of the program ({error}): run it again"
+    return ""
 
 
 def write_html(out: Path, page: str) -> Path:
@@ -106,6 +118,8 @@ def write_pdf(out: Path, page: str) -> Path:
             f"{out / 'report.html'} is written, the PDF is not: WeasyPrint needs the Pango library. "
             f"Install it and run again with --report-only: {PANGO}"
         ) from error
+    # What it would log is collected below, and raised.
+    logging.getLogger("weasyprint").setLevel(logging.CRITICAL)
     folder = out.resolve()
     failures: list[str] = []
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tfviz import provenance
 from tfviz.context import Context, Inputs
 from tfviz.errors import BadFileError, TfvizError, WeightsUnavailableError
-from tfviz.results import Drawing, FigureFile, Findings, PartResult, write_atomically, write_json
+from tfviz.results import Drawing, FigureFile, Findings, PartResult, write_json
 from tfviz.weights import fetch
 from tfviz.weights.catalog import CATALOG
 from tfviz.weights.fetch import WeightsFile
@@ -61,16 +61,16 @@ class Runner:
         network, weights, missing = self._network_for(part)
         if missing:
             return self._without_result(part, settings, "not run", missing)
-        fingerprint = provenance.fingerprint(
-            part.ID,
-            settings,
-            {
-                "seed": self.options.seed,
-                "network": network,
-                "weights": weights.sha256 if weights else None,
-                **{name: _identity(getattr(self.options.inputs, name)) for name in part.INPUTS},
-            },
-        )
+        try:
+            inputs = {name: _identity(getattr(self.options.inputs, name)) for name in part.INPUTS}
+        except OSError as error:
+            return self._without_result(part, settings, "failed", f"{error.filename}: {error.strerror}.")
+        inputs |= {
+            "seed": self.options.seed,
+            "network": network,
+            "weights": weights.sha256 if weights else None,
+        }
+        fingerprint = provenance.fingerprint(part.ID, settings, inputs)
         if not self.options.force and (stored := self._current(part.ID, fingerprint)):
             self.reporter.say(f"{part.ID}: unchanged, kept")
             return stored
@@ -187,10 +187,6 @@ class Runner:
         from tfviz import figures
 
         out = self.options.out
-        write_atomically(
-            out / "arrays" / f"{result.part}.npz",
-            lambda path: np.savez_compressed(path, **dict(findings.arrays)),  # type: ignore[arg-type]
-        )
         folder = out / "figures" / result.part
         fresh = folder.with_name(f".{result.part}.new")
         shutil.rmtree(fresh, ignore_errors=True)
@@ -201,9 +197,14 @@ class Runner:
             stored.append(
                 FigureFile(f"figures/{result.part}/{file.name}", caption=drawing.caption, alt=drawing.alt)
             )
-        # The old result goes before its figures do: no stored result ever shows another run's figures.
+        arrays = out / "arrays" / f"{result.part}.npz"
+        arrays.parent.mkdir(parents=True, exist_ok=True)
+        fresh_arrays = arrays.with_name(f".{result.part}.new.npz")
+        np.savez_compressed(fresh_arrays, **dict(findings.arrays))  # type: ignore[arg-type]
+        # All is written. The old result goes before its figures and arrays do: none ever stands with another run's.
         _result_path(out, result.part).unlink(missing_ok=True)
         _kept_path(out, result.part).unlink(missing_ok=True)
+        os.replace(fresh_arrays, arrays)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(fresh, folder)
         result = replace(result, figures=tuple(stored))
@@ -212,13 +213,20 @@ class Runner:
 
 
 def load_results(out: Path, parts: Sequence[str]) -> dict[str, PartResult]:
-    """The stored results of those parts that have one, in order.
-
-    Raises:
-        BadFileError: a stored result is damaged.
-    """
-    paths = {part: _result_path(out, part) for part in parts}
-    return {part: PartResult.load(path) for part, path in paths.items() if path.exists()}
+    """The stored results of those parts that have one, in order; of a damaged one, that it is."""
+    found = {}
+    for part in parts:
+        path = _result_path(out, part)
+        if not path.exists():
+            continue
+        try:
+            found[part] = PartResult.load(path)
+        except BadFileError as error:
+            found[part] = PartResult(part, "not run", reason=str(error))
+            continue
+        if lost := [figure.path for figure in found[part].figures if not (out / figure.path).is_file()]:
+            found[part] = PartResult(part, "not run", reason=f"{out / lost[0]} is missing: run it again.")
+    return found
 
 
 def write_manifest(out: Path, results: Mapping[str, PartResult], parts: Sequence[str]) -> None:
@@ -262,11 +270,14 @@ def _recognised(found: WeightsFile) -> WeightsFile:
 
 
 def _identity(value: Any) -> Any:
-    """What stands for an input in a fingerprint: a file's hash, a folder's files with theirs, or the value."""
+    """What stands for an input in a fingerprint: a file's hash, a folder's files with size and time, or the value."""
     if not isinstance(value, Path):
         return value
     if value.is_dir():
-        return {path.name: provenance.file_sha256(path) for path in sorted(value.iterdir()) if path.is_file()}
+        found = {path: path.stat() for path in sorted(value.rglob("*")) if path.is_file()}
+        return {
+            str(path.relative_to(value)): [stat.st_size, stat.st_mtime_ns] for path, stat in found.items()
+        }
     return provenance.file_sha256(value) if value.is_file() else str(value)
 
 
