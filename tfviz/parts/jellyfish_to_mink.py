@@ -54,7 +54,7 @@ class Settings:
     published_steps: int = 520
     probability: float = 0.9778
     steps: int = 800
-    attempts_8bit: int = 2
+    attempts_8bit: int = 3
     jpeg_qualities: tuple[int, ...] = (75, 90, 95)
 
 
