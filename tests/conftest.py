@@ -1,5 +1,7 @@
 """What tests share: real weights, fetched the way the program fetches them."""
 
+import random
+
 import pytest
 
 from tfviz.errors import WeightsUnavailableError
@@ -12,6 +14,18 @@ def pytest_addoption(parser):
         action="store_true",
         help="fail where real weights cannot be had, instead of skipping",
     )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def seeded_module():
+    """Keras draws the seeds of its initialisers from Python's generator: every test sees the same weights."""
+    random.seed(0)
+
+
+@pytest.fixture(autouse=True)
+def seeded(seeded_module):
+    """The same for each test, whichever ran before it."""
+    random.seed(0)
 
 
 @pytest.fixture(scope="session")

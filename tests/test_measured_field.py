@@ -27,7 +27,9 @@ def test_two_layers_by_hand():
 
 
 def test_nothing_is_lost_but_without_the_copy_a_maximum_hides_pixels():
-    model = chain(layers.Conv2D(2, 3), layers.ReLU(), layers.MaxPooling2D(3, 2, name="last"))
+    # Positive weights: with others, both channels may be 0 here, and nothing would be seen at all.
+    kernel = layers.Conv2D(2, 3, kernel_initializer="ones")
+    model = chain(kernel, layers.ReLU(), layers.MaxPooling2D(3, 2, name="last"))
     field = ReceptiveField((5, 5), (2, 2), (0, 0))
     assert measured_field(averaging_copy(model), "last", (3, 4), (24, 24)) == field
     assert measured_field(model, "last", (3, 4), (24, 24)) != field
