@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_NO_PDF, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -21,6 +22,7 @@ try:
     from tfviz.context import Inputs
     from tfviz.errors import BadFileError, TfvizError
     from tfviz.parts import PARTS, Part
+    from tfviz.presets import PRESETS
     from tfviz.runner import Options, Runner
     from tfviz.weights.catalog import CATALOG
 except ModuleNotFoundError as error:
@@ -68,7 +70,15 @@ def parser() -> argparse.ArgumentParser:
         "--data-dir",
         type=Path,
         metavar="DIR",
-        help="folder with CIFAR-10 (cifar-10-batches-py or cifar-10-python.tar.gz)",
+        help="folder with CIFAR-10 (cifar-10-batches-py or cifar-10-python.tar.gz); without it the cache of this "
+        "program and Keras' are looked into",
+    )
+    parser.add_argument(
+        "--train",
+        choices=sorted({name for presets in PRESETS.values() for name in presets}),
+        metavar="PRESET",
+        help="train the CIFAR-10 networks: smoke (seconds), fast (minutes) or published (the residual network: a day "
+        "on two cores); CIFAR-10 is downloaded if need be (170 MB); goes on where an earlier run stopped",
     )
     parser.add_argument("--offline", action="store_true", help="download nothing; use what is cached")
     parser.add_argument(
@@ -158,12 +168,33 @@ def _inputs(options: argparse.Namespace) -> Inputs:
             raise BadFileError(f"{folder} is not a folder.")
     if options.image is not None:
         read_picture(options.image, 224, 224)
-    classes = {
+    classes: dict[str, Any] = {
         name: class_index(text)
         for name in ("source_class", "target_class")
         if (text := getattr(options, name)) is not None
     }
-    return Inputs(image=options.image, pictures=options.pictures, data_dir=options.data_dir, **classes)
+    trains = options.train is not None and not {"cifar_cnn", "cifar_resnet"}.isdisjoint(
+        options.only or PRESETS
+    )
+    return Inputs(
+        image=options.image,
+        pictures=options.pictures,
+        data_dir=_cifar10(options.data_dir, download=trains, offline=options.offline),
+        train=options.train,
+        **classes,
+    )
+
+
+def _cifar10(data_dir: Path | None, *, download: bool, offline: bool) -> Path | None:
+    """Where CIFAR-10 is; downloaded if it is needed and nowhere."""
+    from tfviz.data import cifar10
+
+    if data_dir is not None or not download:
+        return cifar10.find(data_dir)
+    from tfviz.progress import Reporter
+
+    with Reporter() as reporter:
+        return cifar10.fetch(offline=offline, progress=reporter.progress, say=reporter.say)
 
 
 def _run(chosen: Sequence[Part], options: Options) -> None:

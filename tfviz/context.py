@@ -23,7 +23,8 @@ class Inputs:
         source_class: what it shows, an ImageNet class index 0..999.
         target_class: what it shall be taken for, likewise.
         pictures: a folder of pictures.
-        data_dir: the folder with data sets (CIFAR-10).
+        data_dir: where CIFAR-10 is: its folder or archive, or a folder that holds it.
+        train: the preset by which the CIFAR-10 networks are trained; None: the recorded runs are shown.
     """
 
     image: Path | None = None
@@ -31,6 +32,7 @@ class Inputs:
     target_class: int = 357
     pictures: Path | None = None
     data_dir: Path | None = None
+    train: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Context:
         network: the network to run on: the first of the part's NETWORKS whose weights could be had.
         weights: that network's file.
         inputs: what the user put in.
+        work: a folder for what must outlive a run that is killed (training); None: there is none.
     """
 
     seed: int
@@ -50,6 +53,7 @@ class Context:
     network: str | None = None
     weights: WeightsFile | None = None
     inputs: Inputs = field(default_factory=Inputs)
+    work: Path | None = None
 
     @property
     def label(self) -> str | None:

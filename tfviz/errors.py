@@ -15,3 +15,7 @@ class BadFileError(TfvizError):
 
 class WeightsUnavailableError(TfvizError):
     """Weights could not be had: the message names url, size, hash and how to supply the file by hand."""
+
+
+class DataUnavailableError(TfvizError):
+    """A data set could not be had: the message names url, size, hash and how to supply it by hand."""

@@ -614,3 +614,75 @@ def reached(groups: Sequence[tuple[str, Array]], last: int, *, mark: int, xlabel
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
+
+
+@_styled
+def training_curves(
+    epochs: Array, losses: Sequence[tuple[str, Array]], accuracies: Sequence[tuple[str, Array]]
+) -> Figure:
+    """Loss and accuracy of both splits against the epoch, side by side."""
+    figure = Figure(figsize=(PAGE, 2.3), layout="constrained")
+    panels = figure.subplots(1, 2)
+    for axes, lines, label in zip(
+        panels, (losses, accuracies), ("cross-entropy (nats)", "accuracy"), strict=True
+    ):
+        axes.grid(True)
+        for (name, values), colour in zip(lines, (ORANGE, BLUE), strict=False):
+            axes.plot(epochs, values, color=colour, label=name, linewidth=1.3, marker="o", markersize=2.5)
+        axes.set(xlabel="epoch", ylabel=label)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.legend()
+    return figure
+
+
+@_styled
+def accuracy_by_minutes(minutes: Array, accuracy: Array, at_end: float, published: float) -> Figure:
+    """Accuracy against time, the test accuracy as a point at the end, and a dotted level."""
+    figure = Figure(figsize=(0.8 * PAGE, 2.2), layout="constrained")
+    axes = figure.subplots()
+    axes.grid(True)
+    axes.plot(minutes, accuracy, color=BLUE, linewidth=1.3, marker="o", markersize=2.5, label="validation")
+    axes.plot(minutes[-1:], [at_end], "D", color=ORANGE, markersize=5, label=f"test, {at_end:.2%}")
+    axes.axhline(
+        published, color=MUTED, linewidth=0.9, linestyle=":", label=f"published test, {published:.2%}"
+    )
+    axes.set(xlabel="minutes of training", ylabel="accuracy")
+    axes.set_xlim(left=0)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+@_styled
+def confusion_matrix(counts: Array, classes: Sequence[str]) -> Figure:
+    """Counts (label, answer) as numbers in a table shaded by the share of the row; the diagonal is not shaded."""
+    figure = Figure(figsize=(0.74 * PAGE, 0.66 * PAGE), layout="constrained")
+    axes = figure.subplots()
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    np.fill_diagonal(shares, 0)
+    axes.imshow(shares, cmap="Oranges", vmin=0, vmax=max(float(shares.max()), 1e-9) * 1.4)
+    for row, line in enumerate(counts):
+        for column, count in enumerate(line):
+            bold = "bold" if row == column else "normal"
+            axes.text(
+                column, row, str(count), ha="center", va="center", fontsize=7, color=INK, fontweight=bold
+            )
+    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
+    axes.set_yticks(range(len(classes)), classes)
+    axes.tick_params(length=0)
+    axes.set(xlabel="the network says", ylabel="label")
+    return figure
+
+
+@_styled
+def captioned_pictures(pictures: Array, captions: Sequence[str], columns: int = 8) -> Figure:
+    """Small pictures (n, h, w, 3) in [0, 1] in rows, each with two short lines over it."""
+    rows = -(-len(pictures) // columns)
+    figure = Figure(figsize=(PAGE, 1.12 * rows), layout="constrained")
+    table = figure.subplots(rows, columns, squeeze=False)
+    for axes in table.flat:
+        axes.set_axis_off()
+    for axes, picture, caption in zip(table.flat, pictures, captions, strict=False):
+        axes.set_axis_on()
+        _show(axes, picture)
+        axes.set_title(caption, fontsize=6.5, pad=2)
+    return figure

@@ -23,6 +23,7 @@ class Reporter:
             BarColumn(),
             TaskProgressColumn(),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
             console=self.console,
             transient=True,
             disable=not self.console.is_terminal,
@@ -43,12 +44,12 @@ class Reporter:
         """Print one line; it is never interpreted as markup."""
         self.console.print(line, markup=False)
 
-    def progress(self, description: str, done: float, total: float) -> None:
-        """Show that done of total is reached; done >= total ends the bar."""
+    def progress(self, description: str, done: float, total: float, note: str = "") -> None:
+        """Show that done of total is reached, on a terminal with a note; done >= total ends the bar."""
         if self.console.is_terminal:
             if description not in self._tasks:
-                self._tasks[description] = self._bars.add_task(description, total=total)
-            self._bars.update(self._tasks[description], completed=done, total=total)
+                self._tasks[description] = self._bars.add_task(description, total=total, note=note)
+            self._bars.update(self._tasks[description], completed=done, total=total, note=note)
             if done >= total:
                 self._bars.remove_task(self._tasks.pop(description))
             return

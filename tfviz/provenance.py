@@ -74,6 +74,16 @@ def processor() -> str:
     return f"{name}, {_cores()} cores"
 
 
+def computes_bfloat16() -> bool:
+    """Whether the processor (Linux, x86) or a GPU of TensorFlow's has instructions for bfloat16."""
+    if len(devices()) > 1:
+        return True
+    cpuinfo = Path("/proc/cpuinfo")
+    text = cpuinfo.read_text(errors="replace") if cpuinfo.exists() else ""
+    flags = next((line for line in text.splitlines() if line.startswith("flags")), "").split()
+    return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
 def devices() -> list[str]:
     """The processor, and the GPUs that TensorFlow uses where it is loaded."""
     if "tensorflow" not in sys.modules:
@@ -91,13 +101,14 @@ def peak_memory_mb() -> float:
 
 def fingerprint(part: str, settings: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:
     """A hash of all that decides a part's result: its code, settings, inputs and libraries."""
-    decides = {
-        "code": code_sha256(part),
-        "settings": settings,
-        "inputs": inputs,
-        "versions": versions(),
-    }
-    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+    return sha256_of(
+        {"code": code_sha256(part), "settings": settings, "inputs": inputs, "versions": versions()}
+    )
+
+
+def sha256_of(value: Any) -> str:
+    """Hexadecimal sha256 of a JSON value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 @cache

@@ -25,6 +25,8 @@ NETWORK_NAMES = {
     "alexnet_features": "AlexNet (convolutions)",
     "caffe_alexnet": "AlexNet (BVLC)",
     "squeezenet": "SqueezeNet 1.1",
+    "cifar_cnn": "CIFAR-10 CNN",
+    "cifar_resnet": "CIFAR-10 ResNet",
 }
 PANGO = "apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
 

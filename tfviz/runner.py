@@ -76,7 +76,9 @@ class Runner:
             return stored
 
         self.reporter.say(f"{part.ID}: running" + (f" on {network}" if network else ""))
-        context = Context(self.options.seed, self.reporter, network, weights, self.options.inputs)
+        context = Context(
+            self.options.seed, self.reporter, network, weights, self.options.inputs, self.options.out
+        )
         clock = time.perf_counter()
         try:
             result = self._compute(part, context, fingerprint)

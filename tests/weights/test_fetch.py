@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from tfviz.download import cache_folder
 from tfviz.errors import BadFileError, WeightsUnavailableError
 from tfviz.weights import fetch as module
 from tfviz.weights import readers
 from tfviz.weights.catalog import CATALOG, PackageIndex, SameAs, Url, WeightsRecord
-from tfviz.weights.fetch import cache_folder, fetch, find
+from tfviz.weights.fetch import fetch, find
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -323,8 +324,8 @@ def test_killed_while_writing(serve, cache):
     code = f"""
 import os, sys
 from pathlib import Path
-from tfviz.weights.fetch import _incoming
-with _incoming(Path({str(cache / NAME)!r})) as file:
+from tfviz.download import incoming
+with incoming(Path({str(cache / NAME)!r})) as file:
     file.write(b"half")
     file.flush()
     print("written", flush=True)
@@ -538,7 +539,7 @@ def test_archive_that_cannot_be_unpacked(tmp_path):
         archive = tmp_path / kind
         archive.write_bytes(b"neither zip nor tar")
         broken = replace(source, kind=kind)
-        with pytest.raises(module._FailedError, match=f"{kind} could not be unpacked"):
+        with pytest.raises(module.FailedError, match=f"{kind} could not be unpacked"):
             module._member(archive, broken)
 
 

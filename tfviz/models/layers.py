@@ -142,3 +142,47 @@ class GroupedConv2D(keras.layers.Layer):
         """What a saved model needs to make this layer again."""
         settings = {"filters": self.filters, "kernel_size": self.kernel_size, "groups": self.groups}
         return {**super().get_config(), **settings}
+
+
+def on_tensorflow_cpu() -> bool:
+    """Whether Keras runs on TensorFlow and that without a GPU."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    from tfviz import tensorflow_ops
+
+    return not tensorflow_ops.on_gpu()
+
+
+@keras.saving.register_keras_serializable(package="tfviz")
+class Convolution(keras.layers.Conv2D):
+    """`keras.layers.Conv2D`, with a faster gradient on TensorFlow and CPUs (see `tfviz.tensorflow_ops`)."""
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        """Returns the convolution of the maps, without the bias."""
+        plain = self.strides == (1, 1) and self.padding == "same" and self.dilation_rate == (1, 1)
+        if not plain or self.groups != 1 or not on_tensorflow_cpu():
+            return super().convolution_op(inputs, kernel)
+        from tfviz import tensorflow_ops
+
+        return tensorflow_ops.convolution(inputs, ops.convert_to_tensor(kernel))
+
+
+@keras.saving.register_keras_serializable(package="tfviz")
+class BatchNormalization(keras.layers.BatchNormalization):
+    """`keras.layers.BatchNormalization` of maps (N, H, W, C), faster on TensorFlow and CPUs while it is trained."""
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Returns the normalised maps; in training by their own moments, which the moving ones then follow."""
+        if not training or not self.trainable or len(inputs.shape) != 4 or not on_tensorflow_cpu():
+            return super().call(inputs, training=training, mask=mask)
+        from tfviz import tensorflow_ops
+
+        normalised, mean, variance = tensorflow_ops.batch_normalization(
+            inputs,
+            ops.cast(self.gamma, "float32"),
+            ops.cast(self.beta, "float32"),
+            self.epsilon,
+        )
+        for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + value * (1 - self.momentum))
+        return normalised

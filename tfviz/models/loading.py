@@ -9,7 +9,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from tfviz.models import alexnet, caffe_alexnet, layouts, squeezenet
+from tfviz.models import alexnet, caffe_alexnet, cifar, layouts, squeezenet
 from tfviz.weights import fetch, readers
 from tfviz.weights.catalog import CATALOG
 
@@ -27,7 +27,7 @@ NETWORKS = {
     "caffe_alexnet": Network(caffe_alexnet.build, caffe_alexnet.LAYOUTS),
     "squeezenet": Network(squeezenet.build, squeezenet.LAYOUTS),
 }
-"""Every network that `load` knows."""
+"""Every network with published weights."""
 
 
 def load(
@@ -42,9 +42,10 @@ def load(
     """Builds a network and puts its trained weights in.
 
     Args:
-        name: "alexnet", "alexnet_features", "caffe_alexnet" or "squeezenet".
-        weights: A file of weights, in any layout that the network's module lists. None: the published
-            weights, downloaded unless they are in the cache.
+        name: "alexnet", "alexnet_features", "caffe_alexnet", "squeezenet", "cifar_cnn" or "cifar_resnet".
+        weights: A file of weights, in any layout that the network's module lists; for the CIFAR-10 networks one that a
+            training here wrote. None: the published weights, downloaded unless they are in the cache; for the CIFAR-10
+            networks those that come with the program.
         normalize: Whether preprocessing is the first layer. If not, the network's own input goes in.
         offline: Whether to make do with what is in the cache.
         user_files: Files that the user has, by network, to take in place of a download.
@@ -53,15 +54,21 @@ def load(
 
     Returns:
         A model named `name`, from pictures (N, H, W, 3) RGB float32 in [0, 1] to logits (N, 1000);
-        "alexnet_features": to its last pooled map, (N, 6, 6, 256) for pictures of 224x224.
+        "alexnet_features": to its last pooled map, (N, 6, 6, 256) for pictures of 224x224; the CIFAR-10 networks:
+        from pictures (N, 32, 32, 3) to logits (N, 10).
 
     Raises:
         ValueError: There is no network of this name, or it does not take this input shape.
         BadFileError: The file of weights is missing, damaged, or another network's.
         WeightsUnavailableError: The weights are not in the cache and could not be downloaded.
     """
+    if name in cifar.BUNDLED:
+        if input_shape not in (None, (cifar.SIDE, cifar.SIDE, 3)):
+            raise ValueError(f"{name} takes pictures of {cifar.SIDE} x {cifar.SIDE}.")
+        return cifar.load(name, Path(weights) if weights else cifar.BUNDLED[name], normalize=normalize)
     if name not in NETWORKS:
-        raise ValueError(f"There is no network {name!r}; there are {', '.join(sorted(NETWORKS))}.")
+        known = ", ".join(sorted([*NETWORKS, *cifar.BUNDLED]))
+        raise ValueError(f"There is no network {name!r}; there are {known}.")
     network = NETWORKS[name]
     shape = {} if input_shape is None else {"input_shape": input_shape}
     model = network.build(**shape, normalize=normalize)

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 from tfviz.context import Context
 from tfviz.grading import Expected
 from tfviz.parts import (
+    cifar_cnn,
+    cifar_resnet,
     class_image,
     class_neuron,
     conv1_filters,
@@ -78,6 +80,8 @@ class Part(Protocol):
 
 
 PARTS: tuple[Part, ...] = (
+    cifar_cnn,
+    cifar_resnet,
     normalization,
     conv1_filters,
     conv1_units,

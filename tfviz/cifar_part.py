@@ -1,0 +1,248 @@
+"""What the two parts about CIFAR-10 share: train or take the recorded run, judge it, draw it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tfviz.context import Context
+from tfviz.data import cifar10
+from tfviz.errors import DataUnavailableError
+from tfviz.presets import Preset
+from tfviz.provenance import PACKAGE
+from tfviz.results import Drawing, Findings, Number, read_json
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the finished network is looked at; how it is trained is the preset's.
+
+    Attributes:
+        mistakes: how many of the worst mistakes are shown.
+    """
+
+    mistakes: int = 24
+
+
+def label_of(network: str, preset: str, trained_on: str, tested_on: str) -> str:
+    """How numbers of a network are labelled: its name, the preset, and the data where they are not the original."""
+    words = {cifar10.ORIGINAL: "", cifar10.JPEG_COPY: "JPEG copy", cifar10.OTHER: "not the original files"}
+    trained, tested = words.get(trained_on, trained_on), words.get(tested_on, tested_on)
+    differ = f"trained on {trained or 'CIFAR-10'}, tested on {tested or 'CIFAR-10'}"
+    addition = trained if trained == tested else differ
+    return f"{network} ({', '.join(part for part in (preset, addition) if part)})"
+
+
+def full_labels(network: str) -> tuple[str, ...]:
+    """The labels under which a network that was trained in full can stand, on whatever copy of the data."""
+    sources = (cifar10.ORIGINAL, cifar10.JPEG_COPY, cifar10.OTHER)
+    return tuple(
+        label_of(network, preset, trained, tested)
+        for preset in ("published", "fast")
+        for trained in sources
+        for tested in sources
+    )
+
+
+def run(network: str, presets: Mapping[str, Preset] | None, settings: Settings, context: Context) -> Findings:
+    """Train if a preset was asked for, else take the recorded run; judge it on the test split where that is there.
+
+    Args:
+        network: "cifar_cnn" or "cifar_resnet".
+        presets: the part's presets by name; None: not needed, since nothing is trained.
+        settings: how the result is looked at.
+        context: the run's surroundings.
+    """
+    import tfviz
+
+    tfviz.import_tensorflow()
+    from tfviz import training
+    from tfviz.models import cifar
+
+    if presets is not None:
+        record, weights = _train(presets, context)
+        views = record["test"]["views"]
+    else:
+        record = read_json(PACKAGE / "assets" / f"{network}.json")
+        weights, views = cifar.BUNDLED[network], record["test"]["views"]
+
+    measured = record["test"]
+    arrays: dict[str, Array] = {"confusion": np.array(measured["confusion"])}
+    facts: dict[str, Any] = {
+        "trained_now": presets is not None,
+        "tested_now": context.inputs.data_dir is not None,
+        "record": {key: value for key, value in record.items() if key != "test"},
+        "recorded": {key: value for key, value in measured.items() if key != "confusion"},
+        "mistakes": [],
+    }
+    tested_on = measured["data"]
+    if context.inputs.data_dir is not None:
+        test = cifar10.read_test_batch(context.inputs.data_dir)
+        model = cifar.load(network, weights)
+        logits = training.logits_of(model, test.pictures, views)
+        judged = training.judge(logits, test.labels)
+        measured = {"accuracy": judged.accuracy, "loss": judged.loss}
+        tested_on = test.source
+        arrays["confusion"] = judged.confusion
+        said = logits.argmax(axis=1)
+        wrong = np.flatnonzero(said != test.labels)
+        worst = wrong[np.argsort(judged.probabilities[wrong, test.labels[wrong]])][: settings.mistakes]
+        arrays["mistakes"] = test.pictures[worst]
+        facts["mistakes"] = [
+            {
+                "label": cifar10.CLASSES[test.labels[index]],
+                "said": cifar10.CLASSES[said[index]],
+                "probability": float(judged.probabilities[index, said[index]]),
+            }
+            for index in worst
+        ]
+    facts["tested_on"] = tested_on
+    facts["most_confused"] = list(most_confused(arrays["confusion"]))
+    label = label_of(network, record["preset"]["name"], record["data"], tested_on)
+    return Findings(_numbers(record, measured, arrays["confusion"], label), arrays | _curves(record), facts)
+
+
+def _train(presets: Mapping[str, Preset], context: Context) -> tuple[dict[str, Any], Path]:
+    """The record of the preset's training, which is run or taken up again, and its weights."""
+    from tfviz import training
+
+    preset = presets[str(context.inputs.train)]
+    place = context.inputs.data_dir
+    if place is None or context.work is None:
+        raise DataUnavailableError(
+            "CIFAR-10 is needed for training: --data-dir DIR, or --train downloads it."
+        )
+    data = cifar10.read_train(place)
+    folder = training.folder_of(context.work, preset, cifar10.sha256(data), context.seed)
+    one = training.Training(preset, data, folder, seed=context.seed)
+    context.reporter.say(
+        f"{preset.network}: training {preset.name!r}, {preset.recipe.epochs} epochs on {data.source}; "
+        f"it can be stopped and goes on from {folder}"
+    )
+    one.run(
+        context.reporter.say,
+        lambda done, total, words: context.reporter.progress(preset.network, done, total, words),
+    )
+    return training.finish(one, data, cifar10.read_test_batch(place)), folder / "weights.npz"
+
+
+def _numbers(
+    record: Mapping[str, Any], measured: Mapping[str, float], confusion: Array, label: str
+) -> dict[str, Number]:
+    def on(value: float, unit: str = "") -> Number:
+        return Number(value, unit, label)
+
+    numbers = {
+        "test_accuracy": on(measured["accuracy"]),
+        "test_loss": on(measured["loss"], "nats"),
+        "recorded_test_accuracy": on(record["test"]["accuracy"]),
+        "one_view_accuracy": on(record["test"]["accuracy_one_view"]),
+        "epochs": on(len(record["epochs"])),
+        "seconds": on(record["seconds"], "s"),
+        "minutes": on(record["seconds"] / 60, "min"),
+        "seconds_per_epoch": on(record["seconds"] / len(record["epochs"]), "s"),
+        "parameters": on(record["parameters"]),
+        "pictures": on(record["pictures"]),
+    }
+    for name, value in record["epochs"][-1].items():
+        if name != "seconds":
+            numbers[f"last_{name}"] = on(value)
+    clean = record["clean"]
+    for name, value in clean.items():
+        numbers[f"clean_{name}"] = on(value)
+    if "validation_loss" in clean:
+        # Training and validation pictures judged alike: what is left between them is over-fitting.
+        numbers["gap_accuracy"] = on(clean["train_accuracy"] - clean["validation_accuracy"])
+        numbers["gap_loss"] = on(clean["validation_loss"] - clean["train_loss"])
+    recall = np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1)
+    for name, value in zip(cifar10.CLASSES, recall, strict=True):
+        numbers[f"accuracy_{name}"] = on(float(value))
+    off_diagonal = confusion - np.diag(np.diag(confusion))
+    numbers["most_confused"] = on(int(off_diagonal.max()), "pictures")
+    if seeds := record.get("seeds"):
+        accuracies = [one["accuracy"] for one in seeds]
+        numbers["seeds"] = on(len(seeds))
+        numbers["mean_test_accuracy"] = on(float(np.mean(accuracies)))
+        if len(seeds) > 1:
+            numbers["std_test_accuracy"] = on(float(np.std(accuracies, ddof=1)))
+        numbers["longest_minutes"] = on(max(one["seconds"] for one in seeds) / 60, "min")
+    return numbers
+
+
+def _curves(record: Mapping[str, Any]) -> dict[str, Array]:
+    epochs = record["epochs"]
+    names = [name for name in epochs[0] if name != "seconds"]
+    curves = {name: np.array([one[name] for one in epochs]) for name in names}
+    return curves | {"minutes": np.cumsum([one["seconds"] for one in epochs]) / 60}
+
+
+def most_confused(confusion: Array) -> tuple[str, str]:
+    """The label and the answer of the most frequent mistake."""
+    off_diagonal = confusion - np.diag(np.diag(confusion))
+    row, column = np.unravel_index(off_diagonal.argmax(), off_diagonal.shape)
+    return cifar10.CLASSES[row], cifar10.CLASSES[column]
+
+
+def figures(findings: Findings, published_accuracy: float) -> Sequence[Drawing]:
+    """Curves of both splits, accuracy against time, confusion matrix, and the worst mistakes where there are any."""
+    from tfviz import figures as draw
+
+    arrays, facts = findings.arrays, findings.facts
+    data = facts["record"]["data"]
+    epochs = np.arange(1, len(arrays["train_loss"]) + 1)
+
+    def splits(name: str) -> list[tuple[str, Array]]:
+        lines = [("training", arrays[f"train_{name}"])]
+        if f"validation_{name}" in arrays:
+            lines.append(("validation", arrays[f"validation_{name}"]))
+        return lines
+
+    accuracy = float(facts["recorded"]["accuracy"])
+    drawings = [
+        Drawing(
+            "curves",
+            f"Cross-entropy and accuracy after each epoch, on {data}. The training numbers are means over the epoch "
+            "while the network changes, on augmented pictures with dropout on; the validation numbers are of the "
+            "network at its end.",
+            "Two panels of two curves each; losses fall, accuracies rise.",
+            draw.training_curves(epochs, splits("loss"), splits("accuracy")),
+        ),
+        Drawing(
+            "minutes",
+            f"Validation accuracy against minutes of training ({'; '.join(facts['record']['devices'])}), and the "
+            f"test accuracy at the end. Dotted: the published test accuracy, {published_accuracy:.2%}, on the original "
+            "pictures.",
+            "A rising curve with a point at its end.",
+            draw.accuracy_by_minutes(
+                arrays["minutes"],
+                arrays.get("validation_accuracy", arrays["train_accuracy"]),
+                accuracy,
+                published_accuracy,
+            ),
+        ),
+        Drawing(
+            "confusion",
+            f"What the network says (columns) of the test pictures of each class (rows), {facts['tested_on']}.",
+            "A 10 x 10 table of counts, largest on the diagonal.",
+            draw.confusion_matrix(arrays["confusion"], cifar10.CLASSES),
+        ),
+    ]
+    if facts["mistakes"]:
+        captions = [f"{one['label']}\n{one['said']} {one['probability']:.2f}" for one in facts["mistakes"]]
+        drawings.append(
+            Drawing(
+                "mistakes",
+                "The test pictures to whose label the network gives the least probability: over each the label, then "
+                "what the network says instead, and how sure it is.",
+                "Small pictures with two lines over each.",
+                draw.captioned_pictures(arrays["mistakes"] / 255, captions),
+            )
+        )
+    return tuple(drawings)

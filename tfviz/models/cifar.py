@@ -1,0 +1,168 @@
+"""Two networks for CIFAR-10's 32 x 32 pictures: a plain one and a residual one.
+
+The residual network: K. He and others, "Deep Residual Learning for Image Recognition" (2015), basic blocks; that
+pooling before a stage and narrow widths train fastest is what speed records on CIFAR-10 found (K. Jordan, "94% on
+CIFAR-10 in 3.29 seconds on a single GPU", 2024). Batch normalisation: S. Ioffe and C. Szegedy (2015).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import layers
+
+from tfviz.errors import BadFileError
+from tfviz.models.layers import BatchNormalization, Convolution
+from tfviz.presets import Architecture, PlainCnn, ResNet
+from tfviz.provenance import PACKAGE
+from tfviz.weights import port
+
+CLASSES = 10
+SIDE = 32
+Colour = Sequence[float]
+Array = npt.NDArray[Any]
+
+BUNDLED = {name: PACKAGE / "assets" / f"{name}.npz" for name in ("cifar_cnn", "cifar_resnet")}
+"""The trained weights that come with the project (how they were made: tfviz/assets/README.md)."""
+
+
+_KINDS: dict[str, type[PlainCnn] | type[ResNet]] = {"cifar_cnn": PlainCnn, "cifar_resnet": ResNet}
+
+
+def build(
+    name: str,
+    architecture: Architecture,
+    *,
+    mean: Colour,
+    std: Colour,
+    normalize: bool = True,
+    side: int | None = SIDE,
+) -> keras.Model:
+    """Builds "cifar_cnn" or "cifar_resnet" with random weights.
+
+    Args:
+        name: the model's name.
+        architecture: its measures.
+        mean: of the training split's pixels, red, green, blue, for pictures in [0, 1].
+        std: their standard deviation, likewise.
+        normalize: whether the model standardises the pictures itself, as its first layer.
+        side: rows and columns of the pictures; None: any, which the residual network can take.
+
+    Returns:
+        A model from pictures (N, 32, 32, 3) RGB in [0, 1], or from standardised ones if not `normalize`, to logits
+        (N, 10) in the order of `tfviz.data.cifar10.CLASSES`.
+    """
+    x = inputs = keras.Input((side, side, 3), name="pictures")
+    if normalize:
+        variance = [value**2 for value in std]
+        x = layers.Normalization(mean=list(mean), variance=variance, name="normalize")(x)
+    body = _plain_cnn if isinstance(architecture, PlainCnn) else _resnet
+    return keras.Model(inputs, body(x, architecture), name=name)
+
+
+def _plain_cnn(x: Any, one: Any) -> Any:
+    for index, (kernel, filters) in enumerate(zip(one.kernels, one.filters, strict=True), 1):
+        x = layers.ReLU(name=f"relu{index}")(_normalised(x, filters, kernel, 1, f"conv{index}"))
+        x = layers.MaxPooling2D(2, name=f"pool{index}")(x)
+        x = layers.Dropout(one.dropout, name=f"drop{index}")(x)
+    x = layers.Flatten(name="flatten")(x)
+    for index, units in enumerate(one.units, len(one.kernels) + 1):
+        x = layers.Dense(units, kernel_initializer="he_normal", name=f"fc{index}")(x)
+        x = layers.ReLU(name=f"relu{index}")(x)
+        x = layers.Dropout(one.dense_dropout, name=f"drop{index}")(x)
+    return _logits(x)
+
+
+def _resnet(x: Any, one: Any) -> Any:
+    x = _normalised(x, one.widths[0], one.stem_kernel, one.stem_stride, "stem")
+    x = layers.ReLU(name="stem_relu")(x)
+    for stage, (width, blocks) in enumerate(zip(one.widths, one.blocks, strict=True), 1):
+        stride = 2 if stage > 1 and one.downsample == "stride" else 1
+        if stage > 1 and one.downsample == "pool":
+            x = layers.MaxPooling2D(2, name=f"pool{stage}")(x)
+        for block in range(1, blocks + 1):
+            x = _block(x, width, one.kernel, stride if block == 1 else 1, f"stage{stage}_block{block}")
+    x = layers.GlobalAveragePooling2D(name="mean")(x)
+    return _logits(x)
+
+
+def _logits(x: Any) -> Any:
+    # Always float32: under mixed precision the softmax of rounded logits would be off by percents.
+    return layers.Dense(CLASSES, dtype="float32", name="logits")(x)
+
+
+def _block(x: Any, width: int, kernel: int, stride: int, name: str) -> Any:
+    shortcut = x
+    if stride != 1 or x.shape[-1] != width:
+        shortcut = _normalised(x, width, 1, stride, f"{name}_projection")
+    x = layers.ReLU(name=f"{name}_relu1")(_normalised(x, width, kernel, stride, f"{name}_conv1"))
+    x = _normalised(x, width, kernel, 1, f"{name}_conv2")
+    return layers.ReLU(name=f"{name}_relu2")(layers.Add(name=f"{name}_add")([x, shortcut]))
+
+
+def _normalised(x: Any, filters: int, kernel: int, stride: int, name: str) -> Any:
+    """A convolution without bias and the batch norm that has one."""
+    convolution = Convolution(
+        filters,
+        kernel,
+        strides=stride,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=name,
+    )
+    return BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(convolution(x))
+
+
+def save(path: Path, model: keras.Model, architecture: Architecture, mean: Colour, std: Colour) -> None:
+    """Writes a trained network as float16: variables by name, its measures, and what it takes off the pictures."""
+    about = {
+        "network": model.name,
+        "architecture": asdict(architecture),
+        "mean": list(mean),
+        "std": list(std),
+    }
+    variables = {variable.path: np.asarray(variable, np.float16) for variable in model.weights}
+    with open(path, "wb") as file:
+        np.savez_compressed(file, about=np.array(json.dumps(about)), **variables)  # type: ignore[arg-type]
+
+
+def load(name: str, path: Path, *, normalize: bool = True) -> keras.Model:
+    """Builds a network from a file that `save` wrote.
+
+    Args:
+        name: "cifar_cnn" or "cifar_resnet".
+        path: the file.
+        normalize: as for `build`.
+
+    Raises:
+        BadFileError: the file is missing, damaged, or another network's.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            about = json.loads(str(stored["about"]))
+            variables: Mapping[str, Array] = {key: stored[key] for key in stored.files if key != "about"}
+        kind = _KINDS[name]
+        if about["network"] != name:
+            raise BadFileError(
+                f"{path} holds the weights of {about['network']}, not of {name}: name that one."
+            )
+        measures: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in about["architecture"].items()
+        }
+        model = build(name, kind(**measures), mean=about["mean"], std=about["std"], normalize=normalize)
+    except OSError as error:
+        raise BadFileError(f"{path} cannot be read ({error.strerror or error}): check the path.") from error
+    except (ValueError, KeyError, TypeError, EOFError) as error:
+        raise BadFileError(f"{path} is damaged, or not weights of {name} that this program wrote.") from error
+    rows = tuple(port.Row(variable.path, variable.path) for variable in model.weights)
+    port.assign(model, rows, variables, path=path)
+    return model

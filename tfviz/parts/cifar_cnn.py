@@ -1,0 +1,57 @@
+"""A plain convolutional network trained on CIFAR-10.
+
+Paper: none; the network is the exercise's own. Batch norm: Ioffe and Szegedy 2015; dropout: Srivastava et al. 2014.
+Cost: seconds for the recorded run; training takes minutes (see the recorded run's page).
+Expected: 84.7 % test accuracy (published).
+Alone: python run_all.py --only cifar_cnn --data-dir DIR [--train fast]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tfviz import cifar_part
+from tfviz.cifar_part import Settings
+from tfviz.context import Context
+from tfviz.grading import Expected
+from tfviz.presets import PRESETS
+from tfviz.results import Drawing, Findings
+
+ID = "cifar_cnn"
+TITLE = "A plain network trained on CIFAR-10"
+TRACK = "B"
+NETWORKS = ()
+INPUTS = ("data_dir", "train")
+SETTINGS = Settings()
+QUICK = SETTINGS
+PUBLISHED_ACCURACY = 0.847
+
+EXPECTED = (
+    Expected(
+        "test_accuracy",
+        PUBLISHED_ACCURACY,
+        0.01,
+        "published",
+        "track B",
+        ("cifar_cnn (published)",),
+    ),
+    Expected(
+        "test_accuracy",
+        PUBLISHED_ACCURACY,
+        0.0,
+        "reference",
+        "what was published, as the least that any full training here should reach",
+        cifar_part.full_labels("cifar_cnn"),
+        "at least",
+    ),
+)
+
+
+def run(settings: Settings, context: Context) -> Findings:
+    """Train, or take the recorded run, and judge it."""
+    return cifar_part.run(ID, PRESETS[ID] if context.inputs.train else None, settings, context)
+
+
+def figures(findings: Findings) -> Sequence[Drawing]:
+    """Curves, confusion matrix, worst mistakes."""
+    return cifar_part.figures(findings, PUBLISHED_ACCURACY)

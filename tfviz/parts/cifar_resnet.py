@@ -1,0 +1,65 @@
+"""A residual network trained on CIFAR-10.
+
+Paper: He et al. 2015, "Deep Residual Learning for Image Recognition"; the fast preset after Jordan 2024, "94% on
+CIFAR-10 in 3.29 seconds on a single GPU".
+Cost: seconds for the recorded run; `fast` trains in minutes on two cores, `published` in a day there.
+Expected: 89.19 % test accuracy at a loss of 0.3675 (published, 100 epochs).
+Alone: python run_all.py --only cifar_resnet --data-dir DIR [--train fast]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tfviz import cifar_part
+from tfviz.cifar_part import Settings
+from tfviz.context import Context
+from tfviz.grading import Expected
+from tfviz.presets import PRESETS
+from tfviz.results import Drawing, Findings
+
+ID = "cifar_resnet"
+TITLE = "A residual network trained on CIFAR-10"
+TRACK = "B"
+NETWORKS = ()
+INPUTS = ("data_dir", "train")
+SETTINGS = Settings()
+QUICK = SETTINGS
+PUBLISHED_ACCURACY = 0.8919
+PUBLISHED_EPOCHS = (
+    # epoch, training accuracy, validation accuracy, training loss, validation loss
+    (1, 0.3723, 0.4630, 1.7184, 1.5769),
+    (30, 0.8492, 0.8788, 0.4434, 0.3726),
+    (60, 0.8744, 0.8944, 0.3666, 0.3408),
+    (90, 0.8845, 0.8850, 0.3402, 0.3727),
+    (100, 0.8842, 0.8984, 0.3386, 0.3194),
+)
+
+_OWN = ("cifar_resnet (published)",)
+EXPECTED = (
+    Expected("test_accuracy", PUBLISHED_ACCURACY, 0.01, "published", "track B", _OWN),
+    Expected("test_loss", 0.3675, 0.05, "published", "track B", _OWN),
+    Expected("epochs", 100, 0, "published", "track B", _OWN),
+    Expected(
+        "test_accuracy",
+        PUBLISHED_ACCURACY,
+        0.0,
+        "reference",
+        "what was published, as the least that any full training here should reach",
+        cifar_part.full_labels("cifar_resnet"),
+        "at least",
+    ),
+)
+
+
+def run(settings: Settings, context: Context) -> Findings:
+    """Train, or take the recorded run, and judge it."""
+    findings = cifar_part.run(ID, PRESETS[ID] if context.inputs.train else None, settings, context)
+    published = [list(row) for row in PUBLISHED_EPOCHS]
+    return replace(findings, facts={**findings.facts, "published_epochs": published})
+
+
+def figures(findings: Findings) -> Sequence[Drawing]:
+    """Curves, confusion matrix, worst mistakes."""
+    return cifar_part.figures(findings, PUBLISHED_ACCURACY)

@@ -1,0 +1,172 @@
+"""Networks for CIFAR-10 and ways to train them, by name. A table: it imports no TensorFlow."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+Views = Literal["one", "flip", "flip and shift"]
+
+
+@dataclass(frozen=True)
+class PlainCnn:
+    """The plain network's measures; kernels are published, the rest is ours.
+
+    Attributes:
+        kernels: side of each convolution's kernel; each is followed by batch norm, ReLU, max-pool and dropout.
+        filters: of each convolution.
+        units: of the fully connected layers before the last, each followed by ReLU and dropout.
+        dropout: after each convolution.
+        dense_dropout: after each fully connected layer but the last.
+    """
+
+    kernels: tuple[int, ...] = (7, 5, 3, 2)
+    filters: tuple[int, ...] = (32, 64, 128, 256)
+    units: tuple[int, ...] = (512, 256, 128)
+    dropout: float = 0.05
+    dense_dropout: float = 0.1
+
+
+@dataclass(frozen=True)
+class ResNet:
+    """The residual network's measures; the defaults are the published ones, blocks per stage the usual two.
+
+    Attributes:
+        widths: channels of each stage.
+        blocks: residual blocks of each stage.
+        kernel: side of the kernels in the blocks.
+        stem_kernel: side of the first convolution's kernel.
+        stem_stride: its stride.
+        downsample: how a stage after the first halves its maps: "stride" of its first convolution (and projection),
+            or "pool": max-pool before the stage.
+    """
+
+    widths: tuple[int, ...] = (64, 128, 256, 512)
+    blocks: tuple[int, ...] = (2, 2, 2, 2)
+    kernel: int = 2
+    stem_kernel: int = 3
+    stem_stride: int = 1
+    downsample: Literal["stride", "pool"] = "stride"
+
+
+Architecture = PlainCnn | ResNet
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    Attributes:
+        epochs: passes over the training pictures.
+        batch: pictures a step.
+        optimizer: "nadam", or "muon" (see `tfviz.muon`).
+        learning_rate: the highest.
+        schedule: "constant", or "one cycle": a linear rise over `warmup`, then a linear fall to 0 (L. Smith 2018).
+        warmup: share of the steps.
+        momentum: of Muon.
+        adam_rate: rate of Adam's steps inside Muon, as a share of the learning rate.
+        weight_decay: decoupled, per step times the rate; kernels only.
+        label_smoothing: share of each label spread over all classes (C. Szegedy and others 2015).
+        shift: how many pixels pictures are shifted by at most, each way; what comes in is mirrored.
+        flip: "random", or "alternate": every picture is mirrored every other epoch (K. Jordan 2024).
+        low_resolution: (side, share) pairs: after one another, that share of the epochs sees pictures shrunk to side.
+        whiten: whether half of the first kernels start as the principal axes of the pictures' patches, scaled to equal
+            variance, and the other half as their negatives (T. Page 2019; K. Jordan 2024).
+        validation: training pictures kept apart.
+        views: what is averaged over when the test split is judged: the picture, its mirror image too, or both also
+            shifted by a pixel.
+        precision: "float32", or "auto": bfloat16 where the processor computes with it.
+    """
+
+    epochs: int = 100
+    batch: int = 128
+    optimizer: Literal["nadam", "muon"] = "nadam"
+    learning_rate: float = 1e-3
+    schedule: Literal["constant", "one cycle"] = "constant"
+    warmup: float = 0.0
+    momentum: float = 0.9
+    adam_rate: float = 0.2
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    shift: int = 4
+    flip: Literal["random", "alternate"] = "random"
+    low_resolution: tuple[tuple[int, float], ...] = ()
+    whiten: bool = False
+    validation: int = 5000
+    views: Views = "one"
+    precision: Literal["float32", "auto"] = "float32"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A network and how it is trained.
+
+    Attributes:
+        network: "cifar_cnn" or "cifar_resnet".
+        name: of the preset.
+        architecture: the network's measures.
+        recipe: how it is trained.
+        pictures: how many of the training pictures are used at most.
+    """
+
+    network: str
+    name: str
+    architecture: Architecture
+    recipe: Recipe
+    pictures: int = 50_000
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything that decides the result, as JSON values."""
+        stored: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return stored
+
+
+_SMALL_RESNET = ResNet(
+    widths=(48, 128, 256), blocks=(1, 1, 1), kernel=3, stem_kernel=4, stem_stride=2, downsample="pool"
+)
+_FAST = Recipe(
+    epochs=8,
+    batch=125,
+    optimizer="muon",
+    learning_rate=0.02,
+    schedule="one cycle",
+    warmup=0.15,
+    weight_decay=0.02,
+    label_smoothing=0.1,
+    shift=2,
+    flip="alternate",
+    whiten=True,
+    validation=2000,
+    views="flip and shift",
+    precision="auto",
+)
+_CNN = replace(_FAST, whiten=False)
+
+PRESETS: dict[str, dict[str, Preset]] = {
+    "cifar_cnn": {
+        # What was published of its training is nothing: "published" and "fast" are one recipe.
+        "published": Preset("cifar_cnn", "published", PlainCnn(), _CNN),
+        "fast": Preset("cifar_cnn", "fast", PlainCnn(), _CNN),
+        "smoke": Preset(
+            "cifar_cnn",
+            "smoke",
+            PlainCnn(filters=(4, 8, 8, 8), units=(16, 16, 16)),
+            replace(_CNN, epochs=3, batch=50, validation=100, views="one"),
+            pictures=600,
+        ),
+    },
+    "cifar_resnet": {
+        # Learning rate, augmentation and validation size were not published.
+        "published": Preset("cifar_resnet", "published", ResNet(), Recipe()),
+        "fast": Preset("cifar_resnet", "fast", _SMALL_RESNET, _FAST),
+        "smoke": Preset(
+            "cifar_resnet",
+            "smoke",
+            replace(_SMALL_RESNET, widths=(4, 8, 8)),
+            replace(_FAST, epochs=3, batch=50, validation=100, low_resolution=((16, 0.34),), views="one"),
+            pictures=600,
+        ),
+    },
+}
+"""By network, then by the name that `--train` takes."""
