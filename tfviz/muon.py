@@ -27,13 +27,28 @@ class ConvolutionMuon(keras.optimizers.Muon):
         return len(variable.shape) != 2 or "logits" in variable.path
 
     def zeropower_via_newtonschulz5(self, x: Any, steps: int) -> Any:
-        """The nearest matrix with orthogonal rows or columns, nearly, in the shape of x."""
-        if len(x.shape) == 2:
-            return super().zeropower_via_newtonschulz5(x, steps)
-        rows, filters = math.prod(x.shape[:-1]), x.shape[-1]
-        return ops.reshape(
-            super().zeropower_via_newtonschulz5(ops.reshape(x, (rows, filters)), steps), x.shape
-        )
+        """The nearest matrix with orthogonal rows or columns, nearly, in the shape of x.
+
+        Keras multiplies the whole matrix in every iteration, X <- (a I + b A + c A^2) X with A = X X^T. The factors
+        commute, so here the iteration runs on A, which has the shorter side, and X is multiplied once at the end: the
+        same numbers for a third of the arithmetic.
+        """
+        rows, columns = math.prod(x.shape[:-1]), x.shape[-1]
+        matrix = ops.reshape(x, (rows, columns))
+        if rows > columns:
+            matrix = ops.transpose(matrix)
+        matrix = matrix / (ops.norm(matrix) + 1e-7)
+        square = ops.matmul(matrix, ops.transpose(matrix))
+        identity = ops.eye(min(rows, columns))
+        product = identity
+        for _ in range(steps):
+            factor = self.muon_a * identity + self.muon_b * square + self.muon_c * ops.matmul(square, square)
+            product = ops.matmul(factor, product)
+            square = ops.matmul(factor, ops.matmul(square, factor))
+        matrix = ops.matmul(product, matrix)
+        if rows > columns:
+            matrix = ops.transpose(matrix)
+        return ops.reshape(matrix, x.shape)
 
     def lr_adjust(self, x: Any) -> Any:
         """The step scaled so that its root mean square is `rms_rate` times the rate, whatever the shape."""

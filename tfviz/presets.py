@@ -22,7 +22,7 @@ class PlainCnn:
     """
 
     kernels: tuple[int, ...] = (7, 5, 3, 2)
-    filters: tuple[int, ...] = (32, 64, 128, 256)
+    filters: tuple[int, ...] = (16, 64, 128, 256)
     units: tuple[int, ...] = (512, 256, 128)
     dropout: float = 0.05
     dense_dropout: float = 0.1
@@ -38,6 +38,8 @@ class ResNet:
         kernel: side of the kernels in the blocks.
         stem_kernel: side of the first convolution's kernel.
         stem_stride: its stride.
+        stem_width: its channels; None: those of the first stage.
+        second_stem: whether a second convolution, to the channels of the first stage, and a max-pool follow it.
         downsample: how a stage after the first halves its maps: "stride" of its first convolution (and projection),
             or "pool": max-pool before the stage.
     """
@@ -47,6 +49,8 @@ class ResNet:
     kernel: int = 2
     stem_kernel: int = 3
     stem_stride: int = 1
+    stem_width: int | None = None
+    second_stem: bool = False
     downsample: Literal["stride", "pool"] = "stride"
 
 
@@ -70,7 +74,6 @@ class Recipe:
         label_smoothing: share of each label spread over all classes (C. Szegedy and others 2015).
         shift: how many pixels pictures are shifted by at most, each way; what comes in is mirrored.
         flip: "random", or "alternate": every picture is mirrored every other epoch (K. Jordan 2024).
-        low_resolution: (side, share) pairs: after one another, that share of the epochs sees pictures shrunk to side.
         whiten: whether half of the first kernels start as the principal axes of the pictures' patches, scaled to equal
             variance, and the other half as their negatives (T. Page 2019; K. Jordan 2024).
         validation: training pictures kept apart.
@@ -91,7 +94,6 @@ class Recipe:
     label_smoothing: float = 0.0
     shift: int = 4
     flip: Literal["random", "alternate"] = "random"
-    low_resolution: tuple[tuple[int, float], ...] = ()
     whiten: bool = False
     validation: int = 5000
     views: Views = "one"
@@ -123,13 +125,20 @@ class Preset:
 
 
 _SMALL_RESNET = ResNet(
-    widths=(48, 128, 256), blocks=(1, 1, 1), kernel=3, stem_kernel=4, stem_stride=2, downsample="pool"
+    widths=(96, 256),
+    blocks=(1, 1),
+    kernel=3,
+    stem_kernel=4,
+    stem_stride=2,
+    stem_width=32,
+    second_stem=True,
+    downsample="pool",
 )
 _FAST = Recipe(
-    epochs=8,
+    epochs=12,
     batch=125,
     optimizer="muon",
-    learning_rate=0.02,
+    learning_rate=0.03,
     schedule="one cycle",
     warmup=0.15,
     weight_decay=0.02,
@@ -141,7 +150,7 @@ _FAST = Recipe(
     views="flip and shift",
     precision="auto",
 )
-_CNN = replace(_FAST, whiten=False)
+_CNN = replace(_FAST, epochs=10, whiten=False)
 
 PRESETS: dict[str, dict[str, Preset]] = {
     "cifar_cnn": {
@@ -163,8 +172,8 @@ PRESETS: dict[str, dict[str, Preset]] = {
         "smoke": Preset(
             "cifar_resnet",
             "smoke",
-            replace(_SMALL_RESNET, widths=(4, 8, 8)),
-            replace(_FAST, epochs=3, batch=50, validation=100, low_resolution=((16, 0.34),), views="one"),
+            replace(_SMALL_RESNET, widths=(8, 8), stem_width=4),
+            replace(_FAST, epochs=3, batch=50, validation=100, views="one"),
             pictures=600,
         ),
     },

@@ -75,16 +75,13 @@ class Evaluation:
 class Augmented(keras.utils.PyDataset):
     """One epoch of augmented pictures, decided by the seed and the epoch's number alone.
 
-    Item i: pictures (batch, side, side, 3) float32 in [0, 1] and labels (batch, 10), one-hot. What does not fill a
+    Item i: pictures (batch, 32, 32, 3) float32 in [0, 1] and labels (batch, 10), one-hot. What does not fill a
     batch is left out of this epoch.
     """
 
-    def __init__(
-        self, pictures: Array, labels: Array, recipe: Recipe, seed: int, epoch: int, side: int
-    ) -> None:
+    def __init__(self, pictures: Array, labels: Array, recipe: Recipe, seed: int, epoch: int) -> None:
         super().__init__(workers=1, max_queue_size=4)
-        self.recipe, self.side, self.epoch = recipe, side, epoch
-        self.labels = labels
+        self.batch, self.labels = recipe.batch, labels
         shift = recipe.shift
         self.padded = np.pad(pictures, ((0, 0), (shift, shift), (shift, shift), (0, 0)), mode="reflect")
         random = np.random.default_rng((seed, epoch))
@@ -97,34 +94,15 @@ class Augmented(keras.utils.PyDataset):
         )
 
     def __len__(self) -> int:
-        return len(self.order) // self.recipe.batch
+        return len(self.order) // self.batch
 
     def __getitem__(self, index: int) -> tuple[Array, Array]:
-        chosen = self.order[index * self.recipe.batch : (index + 1) * self.recipe.batch]
+        chosen = self.order[index * self.batch : (index + 1) * self.batch]
         windows = np.lib.stride_tricks.sliding_window_view(self.padded, (cifar.SIDE, cifar.SIDE), axis=(1, 2))
         pictures = windows[chosen, self.down[chosen], self.right[chosen]].transpose(0, 2, 3, 1)
         mirrored = self.mirrored[chosen, None, None, None]
-        return (
-            shrunk(np.where(mirrored, pictures[:, :, ::-1], pictures), self.side),
-            one_hot(self.labels[chosen]),
-        )
-
-
-def shrunk(pictures: Array, side: int) -> Array:
-    """Pictures (N, 32, 32, 3) uint8 as float32 in [0, 1], and if `side` is less than theirs, brought to it.
-
-    By the mean over the area that falls on each new pixel, as a matrix product along rows and columns.
-    """
-    floats = pictures.astype(np.float32) / 255
-    size = pictures.shape[1]
-    if side == size:
-        return floats
-    edges = np.linspace(0, size, side + 1)
-    pixels = np.arange(size)
-    share = np.clip(np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels), 0, None)
-    share = (share * side / size).astype(np.float32)
-    small: Array = np.einsum("ij,njkc,lk->nilc", share, floats, share, optimize=True)
-    return small
+        pictures = np.where(mirrored, pictures[:, :, ::-1], pictures)
+        return pictures.astype(np.float32) / 255, one_hot(self.labels[chosen])
 
 
 def one_hot(labels: Array) -> Array:
@@ -151,16 +129,6 @@ def whitening_kernels(pictures: Array, mean: Array, std: Array, size: int, filte
     variances, axes = np.linalg.eigh(np.cov(patches.T))
     axes = (axes / np.sqrt(variances + 0.01))[:, ::-1][:, : filters // 2]
     return np.concatenate([axes, -axes], axis=1).reshape(size, size, 3, -1)
-
-
-def side_of(epoch: int, recipe: Recipe) -> int:
-    """How large the pictures are that an epoch sees."""
-    end = 0.0
-    for side, share in recipe.low_resolution:
-        end += share * recipe.epochs
-        if epoch < round(end):
-            return side
-    return cifar.SIDE
 
 
 @keras.saving.register_keras_serializable(package="tfviz")
@@ -246,13 +214,11 @@ class Training:
         keras.config.set_dtype_policy(precision_of(recipe))
         try:
             with _distribution():
-                # Any size of picture: most presets shrink them at first.
                 self.model = cifar.build(
                     preset.network,
                     preset.architecture,
                     mean=self.mean.tolist(),
                     std=self.std.tolist(),
-                    side=None if recipe.low_resolution else cifar.SIDE,
                 )
                 if recipe.whiten:
                     self._whiten()
@@ -281,7 +247,7 @@ class Training:
 
     def _whiten(self) -> None:
         first = next(layer for layer in self.model.layers if isinstance(layer, keras.layers.Conv2D))
-        kernel = np.array(first.kernel)
+        kernel = np.asarray(first.kernel).copy()
         axes = whitening_kernels(
             self.training[0], self.mean, self.std, first.kernel_size[0], kernel.shape[-1]
         )
@@ -311,7 +277,7 @@ class Training:
         recipe = self.preset.recipe
         clock = time.perf_counter()
         pictures, labels = self.training
-        batches = Augmented(pictures, labels, recipe, self.seed, epoch, side_of(epoch, recipe))
+        batches = Augmented(pictures, labels, recipe, self.seed, epoch)
         watch = _Watch(progress, epoch, self.steps, recipe.epochs)
         history = self.model.fit(
             batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0, callbacks=[watch]

@@ -1,14 +1,18 @@
 import gzip
+import hashlib
 import io
 import os
 import pickle
 import tarfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from tests.misbehaving import CONTENT, SHA256
 from tfviz.data import cifar10
-from tfviz.errors import BadFileError
+from tfviz.errors import BadFileError, DataUnavailableError
 
 COUNT = 50  # pictures a batch here; 10,000 in the data set
 ROWS = np.random.default_rng(0).integers(0, 256, (COUNT, 3072), dtype=np.uint8)
@@ -117,9 +121,7 @@ def test_the_archive(archive):
 
 
 def test_the_published_file_is_known_by_its_hash(folder, monkeypatch):
-    import hashlib
-
-    monkeypatch.setattr(cifar10, "_TEST_BATCH_MD5", hashlib.md5(WHOLE).hexdigest())
+    monkeypatch.setitem(cifar10._MD5, "test_batch", hashlib.md5(WHOLE).hexdigest())
     assert cifar10.read_test_batch(folder(WHOLE)).source == "CIFAR-10"
 
 
@@ -206,3 +208,177 @@ def test_an_archive_whose_batch_is_a_link(tmp_path):
         info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
         tar.addfile(info)
     assert "holds no" in refusal(tmp_path)
+
+
+@pytest.fixture
+def whole_set(tmp_path):
+    """A folder with all six batches, each of other pictures."""
+    folder = tmp_path / "set" / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    for number, name in enumerate([*cifar10.TRAIN_BATCHES, "test_batch"]):
+        (folder / name).write_bytes(batch(data=np.roll(ROWS, number, axis=0)))
+    return tmp_path / "set"
+
+
+def test_the_training_split_in_order(whole_set, tmp_path):
+    read = cifar10.read_train(whole_set)
+    assert read.pictures.shape == (5 * COUNT, 32, 32, 3)
+    for number in range(5):
+        assert read.pictures[COUNT * number, 0, 0, 0] == np.roll(ROWS, number, axis=0)[0, 0]
+    assert read.labels.tolist() == 5 * LABELS
+    assert read.source == cifar10.OTHER
+    with tarfile.open(tmp_path / "cifar-10-python.tar.gz", "w:gz", compresslevel=1) as tar:
+        for path in sorted((whole_set / "cifar-10-batches-py").iterdir(), reverse=True):
+            tar.add(path, f"cifar-10-batches-py/{path.name}")
+    packed = cifar10.read_train(tmp_path / "cifar-10-python.tar.gz")
+    np.testing.assert_array_equal(packed.pictures, read.pictures)
+    assert cifar10.sha256(packed) == cifar10.sha256(read)
+    assert cifar10.sha256(replace(read, labels=read.labels[::-1])) != cifar10.sha256(read)
+
+
+def test_the_training_split_is_the_original_only_if_every_batch_is(whole_set, monkeypatch):
+    for name in cifar10.TRAIN_BATCHES:
+        content = (whole_set / "cifar-10-batches-py" / name).read_bytes()
+        monkeypatch.setitem(cifar10._MD5, name, hashlib.md5(content).hexdigest())
+    assert cifar10.read_train(whole_set).source == cifar10.ORIGINAL
+    monkeypatch.setitem(cifar10._MD5, "data_batch_3", "0" * 32)
+    assert cifar10.read_train(whole_set).source == cifar10.OTHER
+
+
+def test_a_missing_training_batch_is_named(whole_set):
+    (whole_set / "cifar-10-batches-py" / "data_batch_4").unlink()
+    with pytest.raises(BadFileError, match="data_batch_4"):
+        cifar10.read_train(whole_set)
+
+
+def coloured(count=200):
+    """Smooth pictures with some noise, as photographs have."""
+    random = np.random.default_rng(0)
+    base = random.normal(128, 40, (count, 4, 4, 3)).repeat(8, axis=1).repeat(8, axis=2)
+    for axis in (1, 2):
+        base = sum(np.roll(base, step, axis=axis) for step in range(-4, 4)) / 8
+    return np.clip(base + random.normal(0, 12, (count, 32, 32, 3)), 0, 255).astype(np.uint8)
+
+
+def through_jpeg(picture, **options):
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", **options)
+    return np.asarray(Image.open(file).convert("RGB"))
+
+
+def test_pictures_that_went_through_jpeg_are_known(folder):
+    pictures = coloured()
+    compressed = np.stack([through_jpeg(one, quality=75) for one in pictures])
+    assert not cifar10._seams_of_jpeg(pictures)
+    assert cifar10._seams_of_jpeg(compressed)
+    assert not cifar10._seams_of_jpeg(np.roll(compressed, 5, axis=2)), (
+        "it is the place of the seam that counts"
+    )
+    assert not cifar10._seams_of_jpeg(np.zeros((5, 32, 32, 3), np.uint8))
+    rows = compressed[:COUNT].transpose(0, 3, 1, 2).reshape(COUNT, -1)
+    assert cifar10.read_test_batch(folder(batch(data=rows))).source == "CIFAR-10 (JPEG copy)"
+
+
+@pytest.fixture
+def empty_home(tmp_path, monkeypatch, cache):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    return tmp_path / "keras" / "datasets"
+
+
+def test_found_in_the_caches(empty_home, cache, whole_set):
+    assert cifar10.find() is None
+    batches = whole_set / "cifar-10-batches-py"
+    cache.mkdir()
+    (cache / "cifar-10-python.tar.gz").write_bytes(b"archive")
+    assert cifar10.find() == cache / "cifar-10-python.tar.gz"
+    (empty_home / "cifar-10-batches-py-target").mkdir(parents=True)
+    keras = empty_home / "cifar-10-batches-py-target" / "cifar-10-batches-py"
+    batches.rename(keras)
+    assert cifar10.find() == keras
+    assert len(cifar10.read_train(keras).labels) == 5 * COUNT
+    (keras / "data_batch_1").unlink()
+    assert cifar10.find() == cache / "cifar-10-python.tar.gz"
+
+
+@pytest.fixture
+def serve(server, empty_home, monkeypatch):
+    """Puts addresses on the server in place of CIFAR-10's."""
+
+    def put(*paths):
+        host = f"http://127.0.0.1:{server.server_port}"
+        urls = tuple(f"{host}/{path}" for path in paths)
+        source = replace(cifar10.SOURCE, urls=urls, size=len(CONTENT), sha256=SHA256)
+        monkeypatch.setattr(cifar10, "SOURCE", source)
+        return server
+
+    return put
+
+
+def get(**options):
+    return cifar10.fetch(**{"timeout": (5, 5), "pause": 0, **options})
+
+
+@pytest.mark.parametrize("path", ["good", "slow", "to/good", "once/503", "good_without_length"])
+def test_download(serve, cache, path):
+    asked = serve(path).asked
+    said, seen = [], []
+    found = get(say=said.append, progress=lambda *step: seen.append(step))
+    assert found == cache / "cifar-10-python.tar.gz"
+    assert found.read_bytes() == CONTENT
+    assert [one.name for one in cache.iterdir()] == ["cifar-10-python.tar.gz"]
+    assert "MB) from 127.0.0.1" in said[0]
+    assert seen[-1][1:] == (len(CONTENT), len(CONTENT))
+    count = len(asked)
+    assert get() == found
+    assert len(asked) == count, "the second time it is there"
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("cut", "broke off after 500000 of"),
+        ("cut_without_length", "broke off after 500000 of"),
+        ("stall", "broke off after 500000"),
+        ("other", "sent another file, with sha256"),
+        ("longer", "offers another file"),
+        ("html", "offers another file"),
+        ("endless", "sent more than"),
+        ("status/404", "answered 404"),
+        ("status/503", "answered 503"),
+        ("circle", "redirects in circles"),
+        ("to/status/404", "answered 404"),
+        ("closed", "could not be reached"),
+    ],
+)
+def test_a_failed_download_leaves_nothing(serve, cache, path, says):
+    serve(path)
+    with pytest.raises(DataUnavailableError) as caught:
+        get(timeout=(5, 0.3), attempts=2)
+    assert says in str(caught.value)
+    assert "--data-dir DIR" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert list(cache.iterdir()) == []
+
+
+def test_the_next_mirror_is_asked(serve, cache):
+    server = serve("status/404", "other", "good")
+    assert get().read_bytes() == CONTENT
+    assert server.asked == ["/status/404", "/other", "/good"]
+
+
+def test_offline_and_a_damaged_copy(serve, cache):
+    serve("good")
+    with pytest.raises(DataUnavailableError, match="--offline"):
+        get(offline=True)
+    get()
+    (cache / "cifar-10-python.tar.gz").write_bytes(CONTENT[:-1] + b"x")
+    with pytest.raises(DataUnavailableError, match="--offline"):
+        get(offline=True)
+    assert get().read_bytes() == CONTENT, "it is fetched again"
+
+
+def test_a_cache_that_cannot_be_written(serve, cache):
+    serve("good")
+    cache.write_bytes(b"a file in its place")
+    with pytest.raises(DataUnavailableError, match="cache"):
+        get()

@@ -43,7 +43,6 @@ def build(
     mean: Colour,
     std: Colour,
     normalize: bool = True,
-    side: int | None = SIDE,
 ) -> keras.Model:
     """Builds "cifar_cnn" or "cifar_resnet" with random weights.
 
@@ -53,13 +52,12 @@ def build(
         mean: of the training split's pixels, red, green, blue, for pictures in [0, 1].
         std: their standard deviation, likewise.
         normalize: whether the model standardises the pictures itself, as its first layer.
-        side: rows and columns of the pictures; None: any, which the residual network can take.
 
     Returns:
         A model from pictures (N, 32, 32, 3) RGB in [0, 1], or from standardised ones if not `normalize`, to logits
         (N, 10) in the order of `tfviz.data.cifar10.CLASSES`.
     """
-    x = inputs = keras.Input((side, side, 3), name="pictures")
+    x = inputs = keras.Input((SIDE, SIDE, 3), name="pictures")
     if normalize:
         variance = [value**2 for value in std]
         x = layers.Normalization(mean=list(mean), variance=variance, name="normalize")(x)
@@ -81,8 +79,10 @@ def _plain_cnn(x: Any, one: Any) -> Any:
 
 
 def _resnet(x: Any, one: Any) -> Any:
-    x = _normalised(x, one.widths[0], one.stem_kernel, one.stem_stride, "stem")
+    x = _normalised(x, one.stem_width or one.widths[0], one.stem_kernel, one.stem_stride, "stem")
     x = layers.ReLU(name="stem_relu")(x)
+    if one.second_stem:
+        x = layers.ReLU(name="stem2_relu")(_normalised(x, one.widths[0], one.kernel, 1, "stem2", pool=True))
     for stage, (width, blocks) in enumerate(zip(one.widths, one.blocks, strict=True), 1):
         stride = 2 if stage > 1 and one.downsample == "stride" else 1
         if stage > 1 and one.downsample == "pool":
@@ -107,8 +107,11 @@ def _block(x: Any, width: int, kernel: int, stride: int, name: str) -> Any:
     return layers.ReLU(name=f"{name}_relu2")(layers.Add(name=f"{name}_add")([x, shortcut]))
 
 
-def _normalised(x: Any, filters: int, kernel: int, stride: int, name: str) -> Any:
-    """A convolution without bias and the batch norm that has one."""
+def _normalised(x: Any, filters: int, kernel: int, stride: int, name: str, *, pool: bool = False) -> Any:
+    """A convolution without bias and the batch norm that has one; on request with a max-pool between them.
+
+    There it costs a quarter of what it costs after the norm.
+    """
     convolution = Convolution(
         filters,
         kernel,
@@ -118,7 +121,10 @@ def _normalised(x: Any, filters: int, kernel: int, stride: int, name: str) -> An
         kernel_initializer="he_normal",
         name=name,
     )
-    return BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(convolution(x))
+    x = convolution(x)
+    if pool:
+        x = layers.MaxPooling2D(2, name=f"{name}_pool")(x)
+    return BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)
 
 
 def save(path: Path, model: keras.Model, architecture: Architecture, mean: Colour, std: Colour) -> None:

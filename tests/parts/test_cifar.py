@@ -1,0 +1,139 @@
+"""Both CIFAR-10 parts: what they show with and without the data, and after a training of their own."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from tests.test_training import pictures_of
+from tfviz import cifar_part, grading
+from tfviz.context import Context, Inputs
+from tfviz.data import cifar10
+from tfviz.errors import BadFileError, DataUnavailableError
+from tfviz.models import cifar
+from tfviz.parts import cifar_cnn, cifar_resnet
+from tfviz.presets import PRESETS
+from tfviz.progress import Reporter
+from tfviz.results import PartResult
+
+PARTS = {"cifar_cnn": cifar_cnn, "cifar_resnet": cifar_resnet}
+QUIET = Reporter(Console(quiet=True))
+
+
+@pytest.fixture
+def data(monkeypatch, tmp_path):
+    """A place that the readers take for CIFAR-10: pictures made up for the test."""
+    place = tmp_path / "data"
+    place.mkdir()
+    monkeypatch.setattr(cifar10, "read_train", lambda place: pictures_of(300))
+    monkeypatch.setattr(cifar10, "read_test_batch", lambda place: pictures_of(120, seed=1))
+    return place
+
+
+def verdicts(part, findings):
+    result = PartResult(part.ID, "done", findings.numbers)
+    return [grading.grade(part.ID, expected, result) for expected in part.EXPECTED]
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_without_the_data_the_recorded_numbers_are_shown_as_such(name):
+    part = PARTS[name]
+    record = json.loads(cifar.BUNDLED[name].with_suffix(".json").read_text())
+    findings = part.run(part.SETTINGS, Context(0, QUIET))
+    assert findings.facts["tested_now"] is findings.facts["trained_now"] is False
+    numbers = {key: number.value for key, number in findings.numbers.items()}
+    assert numbers["test_accuracy"] == record["test"]["accuracy"]
+    assert numbers["epochs"] == len(record["epochs"])
+    assert numbers["seconds"] == pytest.approx(sum(epoch["seconds"] for epoch in record["epochs"]))
+    clean = record["clean"]
+    assert numbers["gap_accuracy"] == pytest.approx(clean["train_accuracy"] - clean["validation_accuracy"])
+    accuracies = [numbers[f"accuracy_{one}"] for one in cifar10.CLASSES]
+    assert np.mean(accuracies) == pytest.approx(record["test"]["accuracy"])  # as many pictures of each class
+    assert "mistakes" not in findings.arrays
+    label = findings.numbers["test_accuracy"].network
+    assert label == cifar_part.label_of(
+        name, record["preset"]["name"], record["data"], record["test"]["data"]
+    )
+    assert [one.name for one in part.figures(findings)] == ["curves", "minutes", "confusion"]
+    published, *_ = verdicts(part, findings)
+    assert published.status == "not comparable", "another network, another copy of the data"
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_with_the_data_the_weights_are_judged_anew(name, data):
+    part = PARTS[name]
+    findings = part.run(replace(part.SETTINGS, mistakes=5), Context(0, QUIET, inputs=Inputs(data_dir=data)))
+    assert findings.facts["tested_now"]
+    test = pictures_of(120, seed=1)
+    assert findings.arrays["confusion"].sum() == 120
+    accuracy = findings.numbers["test_accuracy"].value
+    assert accuracy == pytest.approx(np.trace(findings.arrays["confusion"]) / 120)
+    assert "tested on made up" in findings.numbers["test_accuracy"].network
+    assert findings.arrays["mistakes"].shape == (5, 32, 32, 3)
+    known = {picture.tobytes() for picture in test.pictures}
+    for picture, mistake in zip(findings.arrays["mistakes"], findings.facts["mistakes"], strict=True):
+        assert picture.tobytes() in known
+        assert mistake["label"] != mistake["said"]
+        assert mistake["probability"] > 0.1  # the largest of ten
+    assert part.figures(findings)[-1].name == "mistakes"
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_smoke_training_is_taken_up_again_and_never_graded(name, data, tmp_path):
+    part = PARTS[name]
+    context = Context(0, QUIET, inputs=Inputs(data_dir=data, train="smoke"), work=tmp_path)
+    findings = part.run(part.SETTINGS, context)
+    (folder,) = (tmp_path / "training").iterdir()
+    assert {path.name for path in folder.iterdir()} == {
+        "checkpoint.npz",
+        "history.json",
+        "record.json",
+        "weights.npz",
+    }
+    assert findings.facts["trained_now"]
+    assert findings.numbers["epochs"].value == 3
+    assert findings.numbers["test_accuracy"].network == f"{name} (smoke, made up)"
+    assert {verdict.status for verdict in verdicts(part, findings)} == {"not comparable", "missing"}
+    again = part.run(part.SETTINGS, context)
+    assert again.numbers == findings.numbers, "the finished training is used, not repeated"
+    part.figures(findings)
+    (folder / "checkpoint.npz").write_bytes(b"")
+    with pytest.raises(BadFileError, match="damaged"):
+        part.run(part.SETTINGS, context)
+    shutil.rmtree(folder)
+
+
+def test_training_without_data_says_what_to_do(tmp_path):
+    context = Context(0, QUIET, inputs=Inputs(train="smoke"), work=tmp_path)
+    with pytest.raises(DataUnavailableError, match="--data-dir"):
+        cifar_cnn.run(cifar_cnn.SETTINGS, context)
+
+
+def test_labels():
+    label = cifar_part.label_of
+    original, jpeg = cifar10.ORIGINAL, cifar10.JPEG_COPY
+    assert label("cifar_resnet", "published", original, original) == "cifar_resnet (published)"
+    assert label("cifar_resnet", "fast", jpeg, jpeg) == "cifar_resnet (fast, JPEG copy)"
+    assert (
+        label("cifar_resnet", "fast", jpeg, original)
+        == "cifar_resnet (fast, trained on JPEG copy, tested on CIFAR-10)"
+    )
+
+
+def test_the_most_frequent_mistake():
+    confusion = np.diag([90] * 10)
+    confusion[3, 5], confusion[5, 3] = 7, 6
+    assert cifar_part.most_confused(confusion) == ("cat", "dog")
+
+
+def test_published_values_are_graded_on_the_published_network_alone():
+    own = PRESETS["cifar_resnet"]["published"]
+    label = cifar_part.label_of(own.network, own.name, cifar10.ORIGINAL, cifar10.ORIGINAL)
+    for expected in cifar_resnet.EXPECTED:
+        assert expected.kind == "reference" or expected.networks == (label,)
+    assert own.recipe.epochs == 100
+    assert own.recipe.batch == 128
+    assert own.recipe.optimizer == "nadam"

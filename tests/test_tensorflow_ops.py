@@ -1,0 +1,82 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfviz import tensorflow_ops
+from tfviz.models.layers import BatchNormalization, Convolution
+
+RANDOM = np.random.default_rng(0)
+
+
+def normal(*shape):
+    return tf.constant(RANDOM.normal(size=shape), tf.float32)
+
+
+@pytest.mark.parametrize("kernel", [(1, 1), (2, 2), (3, 3), (4, 4), (5, 3), (2, 7)])
+def test_convolution_and_its_gradients_are_tensorflows(kernel):
+    pictures, weights = normal(3, 8, 9, 4), normal(*kernel, 4, 6)
+    seen = normal(3, 8, 9, 6)
+
+    def gradients(convolve):
+        @tf.function
+        def run():
+            with tf.GradientTape() as tape:
+                tape.watch([pictures, weights])
+                maps = convolve(pictures, weights)
+                total = tf.reduce_sum(maps * seen)
+            return maps, *tape.gradient(total, [pictures, weights])
+
+        return run()
+
+    ours = gradients(tensorflow_ops.convolution)
+    theirs = gradients(lambda x, kernel: tf.nn.conv2d(x, kernel, 1, "SAME"))
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def trained(layer, maps, seen):
+    """The layer's output in training, the gradients for maps, scale and offset, and the moving moments after it."""
+    with tf.GradientTape() as tape:
+        tape.watch(maps)
+        out = layer(maps, training=True)
+        total = tf.reduce_sum(tf.cast(out, tf.float32) * seen)
+    gradients = tape.gradient(total, [maps, *(variable.value for variable in layer.trainable_variables)])
+    return [out, *gradients, *layer.non_trainable_variables]
+
+
+def test_batch_normalization_is_keras():
+    maps, seen = 3 * normal(5, 4, 6, 7) + 2, normal(5, 4, 6, 7)
+    ours = trained(BatchNormalization(momentum=0.9, epsilon=1e-5), maps, seen)
+    theirs = trained(keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5), maps, seen)
+    assert len(ours) == len(theirs) == 6
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-4)
+
+
+def test_batch_normalization_in_bfloat16():
+    maps = 3 * normal(16, 8, 8, 4) + 2
+    layer = BatchNormalization(dtype="mixed_bfloat16")
+    out = layer(tf.cast(maps, tf.bfloat16), training=True)
+    assert out.dtype == tf.bfloat16
+    wanted = (maps - tf.reduce_mean(maps, (0, 1, 2))) / tf.math.reduce_std(maps, (0, 1, 2))
+    np.testing.assert_allclose(tf.cast(out, tf.float32), wanted, atol=0.03)
+    assert all(variable.dtype == "float32" for variable in layer.variables)
+
+
+def test_outside_of_training_the_moving_moments_count():
+    layer = BatchNormalization(epsilon=0.0)
+    layer.build((None, 4, 4, 2))
+    layer.moving_mean.assign([1.0, 2.0])
+    layer.moving_variance.assign([4.0, 9.0])
+    maps = normal(2, 4, 4, 2)
+    np.testing.assert_allclose(layer(maps), (maps - [1.0, 2.0]) / [2.0, 3.0], rtol=1e-5, atol=1e-6)
+
+
+def test_a_stride_is_left_to_keras():
+    maps = normal(2, 9, 9, 3)
+    ours, theirs = Convolution(4, 3, strides=2, padding="same"), keras.layers.Conv2D(4, 3, 2, padding="same")
+    ours.build(maps.shape)
+    theirs.build(maps.shape)
+    theirs.set_weights(ours.get_weights())
+    np.testing.assert_allclose(ours(maps), theirs(maps), rtol=1e-5, atol=1e-5)
