@@ -140,8 +140,6 @@ def _numbers(
         "parameters": on(record["parameters"]),
         "pictures": on(record["pictures"]),
     }
-    if record["preset"]["name"] != "smoke":
-        numbers["full_training_accuracy"] = numbers["test_accuracy"]
     for name, value in record["epochs"][-1].items():
         if name != "seconds":
             numbers[f"last_{name}"] = on(value)

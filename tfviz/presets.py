@@ -150,7 +150,7 @@ _FAST = Recipe(
     views="flip and shift",
     precision="auto",
 )
-_CNN = replace(_FAST, epochs=10, whiten=False)
+_CNN = replace(_FAST, epochs=3, whiten=False)
 
 PRESETS: dict[str, dict[str, Preset]] = {
     "cifar_cnn": {

@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import math
 import time
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -340,7 +342,7 @@ class Training:
                     f"{self._checkpoint} is of another run: name another folder with --out, or delete it."
                 )
             self.progressed = Progressed(**state["progressed"])
-        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
             raise BadFileError(
                 f"{self._checkpoint} is damaged ({type(error).__name__}): delete it and train anew."
             ) from error

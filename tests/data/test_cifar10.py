@@ -336,9 +336,9 @@ def test_download(serve, cache, path):
 @pytest.mark.parametrize(
     ("path", "says"),
     [
-        ("cut", "broke off after 500000 of"),
+        ("cut", "broke off after"),
         ("cut_without_length", "broke off after 500000 of"),
-        ("stall", "broke off after 500000"),
+        ("stall", "broke off after"),
         ("other", "sent another file, with sha256"),
         ("longer", "offers another file"),
         ("html", "offers another file"),

@@ -35,15 +35,6 @@ EXPECTED = (
         "track B",
         ("cifar_cnn (published)",),
     ),
-    Expected(
-        "full_training_accuracy",
-        PUBLISHED_ACCURACY,
-        0.0,
-        "reference",
-        "what was published, as the least that any full training should reach on any copy of the test split",
-        (),
-        "at least",
-    ),
 )
 
 
