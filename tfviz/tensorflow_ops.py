@@ -59,7 +59,8 @@ def convolution(pictures: Tensor, kernel: Tensor) -> Tensor:
 
         return convolve(x, kernel, before, after), gradient
 
-    return run(pictures, kernel)
+    # Tensors, not variables: a custom gradient would want to know about those.
+    return run(tf.convert_to_tensor(pictures), tf.convert_to_tensor(kernel))
 
 
 def batch_normalization(
