@@ -150,13 +150,14 @@ _FAST = Recipe(
     views="flip and shift",
     precision="auto",
 )
-_CNN = replace(_FAST, epochs=3, whiten=False)
+_CNN = replace(_FAST, epochs=10, whiten=False)
 
 PRESETS: dict[str, dict[str, Preset]] = {
     "cifar_cnn": {
         # What was published of its training is nothing: "published" and "fast" are one recipe.
         "published": Preset("cifar_cnn", "published", PlainCnn(), _CNN),
         "fast": Preset("cifar_cnn", "fast", PlainCnn(), _CNN),
+        "short": Preset("cifar_cnn", "short", PlainCnn(), replace(_CNN, epochs=1, views="one")),
         "smoke": Preset(
             "cifar_cnn",
             "smoke",
@@ -169,6 +170,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
         # Learning rate, augmentation and validation size were not published.
         "published": Preset("cifar_resnet", "published", ResNet(), Recipe()),
         "fast": Preset("cifar_resnet", "fast", _SMALL_RESNET, _FAST),
+        "short": Preset("cifar_resnet", "short", _SMALL_RESNET, replace(_FAST, epochs=1, views="one")),
         "smoke": Preset(
             "cifar_resnet",
             "smoke",
