@@ -151,6 +151,7 @@ def test_the_users_inputs_reach_the_parts(tmp_path, parts, templates):
         "9",
     ]
     out = tmp_path / "out"
+    (tmp_path / "test_batch").write_bytes(b"looked for, not read")
     assert run_all.main([*arguments, "--only", "good", "--out", str(out), "--data-dir", str(tmp_path)]) == 0
     inputs = parts[0].runs[0].context.inputs
     assert (inputs.image, inputs.source_class, inputs.target_class) == (tmp_path / "mine.png", 207, 9)
