@@ -112,7 +112,7 @@ def _train(presets: Mapping[str, Preset], context: Context) -> tuple[dict[str, A
     folder = training.folder_of(context.work, preset, cifar10.sha256(data), context.seed)
     one = training.Training(preset, data, folder, seed=context.seed)
     context.reporter.say(
-        f"{preset.network}: training {preset.name!r}, {preset.recipe.epochs} epochs on {data.source}; "
+        f"{preset.network}: training {preset.name!r}, epochs: {preset.recipe.epochs}, on {data.source}; "
         f"it can be stopped and goes on from {folder}"
     )
     one.run(
