@@ -5,7 +5,7 @@ import pytest
 from tfviz.muon import ConvolutionMuon
 
 
-@pytest.mark.parametrize("shape", [(3, 3, 8, 16), (1, 1, 32, 8), (40, 24)])
+@pytest.mark.parametrize("shape", [(3, 3, 8, 16), (1, 1, 32, 8), (5, 1, 8, 24)])
 def test_a_step_is_nearly_orthogonal_and_of_the_stated_size(shape):
     optimizer = ConvolutionMuon(1.0, rms_rate=0.2, momentum=0.0, nesterov=False, weight_decay=None)
     variable = keras.Variable(np.zeros(shape, np.float32), name="kernel")
@@ -25,11 +25,11 @@ def test_what_is_left_to_adam():
     first = keras.Variable(np.zeros((3, 3, 3, 8), np.float32), name="kernel")
     hidden = keras.Variable(np.zeros((3, 3, 8, 8), np.float32), name="kernel")
     scale = keras.Variable(np.zeros(8, np.float32), name="gamma")
-    logits = keras.layers.Dense(10, name="logits")
-    logits.build((None, 8))
+    dense = keras.layers.Dense(10)
+    dense.build((None, 8))
     assert [
         optimizer._should_use_adamw(variable)
-        for variable in (first, hidden, scale, logits.kernel, logits.bias)
+        for variable in (first, hidden, scale, dense.kernel, dense.bias)
     ] == [True, False, True, True, True]
 
 

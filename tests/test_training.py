@@ -27,6 +27,7 @@ def pictures_of(count, seed=0):
     return Batch(np.clip(noisy, 0, 255).astype(np.uint8), labels, "made up")
 
 
+MEAN = np.array([0.5, 0.4, 0.3])
 RECIPE = Recipe(
     epochs=2,
     batch=20,
@@ -49,7 +50,7 @@ TINY = Preset("cifar_resnet", "tiny", ARCHITECTURE, RECIPE, pictures=140)
 def test_an_epoch_shows_every_picture_once_shifted_and_mirrored():
     data = pictures_of(60)
     recipe = replace(RECIPE, shift=3)
-    epoch = Augmented(data.pictures, data.labels, recipe, seed=5, epoch=1)
+    epoch = Augmented(data.pictures, data.labels, recipe, seed=5, epoch=1, colour=MEAN)
     assert len(epoch) == 3
     padded = np.pad(data.pictures, ((0, 0), (3, 3), (3, 3), (0, 0)), mode="reflect")
     seen = []
@@ -66,11 +67,27 @@ def test_an_epoch_shows_every_picture_once_shifted_and_mirrored():
             seen.append(index)
     assert sorted(seen) == list(range(60))
     assert {0, 6} <= set(epoch.down.tolist())
-    again = Augmented(data.pictures, data.labels, recipe, seed=5, epoch=1)
+    again = Augmented(data.pictures, data.labels, recipe, seed=5, epoch=1, colour=MEAN)
     np.testing.assert_array_equal(again[0][0], epoch[0][0])
-    other = Augmented(data.pictures, data.labels, recipe, seed=5, epoch=2)
+    other = Augmented(data.pictures, data.labels, recipe, seed=5, epoch=2, colour=MEAN)
     np.testing.assert_array_equal(other.mirrored, ~epoch.mirrored)  # alternate
     assert other.order.tolist() != epoch.order.tolist()
+
+
+def test_cutout_blanks_one_square_of_every_picture():
+    data = pictures_of(60)
+    data.pictures[:] = 255
+    epoch = Augmented(data.pictures, data.labels, replace(RECIPE, cutout=9), seed=5, epoch=1, colour=MEAN)
+    seen = set()
+    for number in range(3):
+        for picture in epoch[number][0]:
+            rows, columns = np.nonzero((picture != 1).any(axis=-1))
+            assert len(rows) == 81
+            assert np.ptp(rows) == np.ptp(columns) == 8
+            blank = picture[rows, columns]
+            np.testing.assert_allclose(blank, np.broadcast_to(MEAN, blank.shape), atol=0.5 / 255 + 1e-6)
+            seen |= {rows.min(), rows.max()}
+    assert {0, 31} <= seen, "squares reach the edges"
 
 
 def test_the_pictures_kept_apart():

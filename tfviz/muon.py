@@ -17,14 +17,13 @@ from keras import ops
 class ConvolutionMuon(keras.optimizers.Muon):
     """`keras.optimizers.Muon`, which knows matrices only, for kernels of convolutions too.
 
-    A kernel (rows, columns, C, F) is taken as a matrix (rows * columns * C, F). Kernels of the first convolution (three
-    colours are no hidden layer), of dense layers named "logits", and all vectors are trained by Adam, as Muon does.
+    A kernel (rows, columns, C, F) is taken as a matrix (rows * columns * C, F). All else is trained by Adam, as Keras'
+    Muon does with what is no matrix: the first convolution (three colours are no hidden layer), vectors, and dense
+    layers, whose outputs no batch norm scales: steps that are right for the convolutions are too large for them.
     """
 
     def _should_use_adamw(self, variable: Any) -> bool:
-        if len(variable.shape) == 4:
-            return bool(variable.shape[2] == 3)
-        return len(variable.shape) != 2 or "logits" in variable.path
+        return len(variable.shape) != 4 or bool(variable.shape[2] == 3)
 
     def zeropower_via_newtonschulz5(self, x: Any, steps: int) -> Any:
         """The nearest matrix with orthogonal rows or columns, nearly, in the shape of x.

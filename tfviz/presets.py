@@ -41,7 +41,8 @@ class ResNet:
         stem_width: its channels; None: those of the first stage.
         second_stem: whether a second convolution, to the channels of the first stage, and a max-pool follow it.
         downsample: how a stage after the first halves its maps: "stride" of its first convolution (and projection),
-            or "pool": max-pool before the stage.
+            "pool": max-pool before the stage, or "conv pool": a convolution and a max-pool before the stage, whose
+            blocks then need no projection (D. Page, "How to train your ResNet", 2018).
     """
 
     widths: tuple[int, ...] = (64, 128, 256, 512)
@@ -51,7 +52,7 @@ class ResNet:
     stem_stride: int = 1
     stem_width: int | None = None
     second_stem: bool = False
-    downsample: Literal["stride", "pool"] = "stride"
+    downsample: Literal["stride", "pool", "conv pool"] = "stride"
 
 
 Architecture = PlainCnn | ResNet
@@ -73,6 +74,8 @@ class Recipe:
         weight_decay: decoupled, per step times the rate; kernels only.
         label_smoothing: share of each label spread over all classes (C. Szegedy and others 2015).
         shift: how many pixels pictures are shifted by at most, each way; what comes in is mirrored.
+        cutout: side of the square, somewhere in every picture, that is blanked to the mean colour (T. DeVries and
+            G. Taylor 2017); 0: none.
         flip: "random", or "alternate": every picture is mirrored every other epoch (K. Jordan 2024).
         whiten: whether half of the first kernels start as the principal axes of the pictures' patches, scaled to equal
             variance, and the other half as their negatives (T. Page 2019; K. Jordan 2024).
@@ -93,6 +96,7 @@ class Recipe:
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     shift: int = 4
+    cutout: int = 0
     flip: Literal["random", "alternate"] = "random"
     whiten: bool = False
     validation: int = 5000
@@ -125,17 +129,17 @@ class Preset:
 
 
 _SMALL_RESNET = ResNet(
-    widths=(96, 256),
+    widths=(96, 192),
     blocks=(1, 1),
     kernel=3,
     stem_kernel=4,
     stem_stride=2,
     stem_width=32,
     second_stem=True,
-    downsample="pool",
+    downsample="conv pool",
 )
 _FAST = Recipe(
-    epochs=12,
+    epochs=24,
     batch=125,
     optimizer="muon",
     learning_rate=0.03,
@@ -143,7 +147,8 @@ _FAST = Recipe(
     warmup=0.15,
     weight_decay=0.02,
     label_smoothing=0.1,
-    shift=2,
+    shift=4,
+    cutout=8,
     flip="alternate",
     whiten=True,
     validation=2000,

@@ -77,13 +77,18 @@ class Evaluation:
 class Augmented(keras.utils.PyDataset):
     """One epoch of augmented pictures, decided by the seed and the epoch's number alone.
 
+    `colour` (3,), in [0, 1], fills what cutout blanks.
+
     Item i: pictures (batch, 32, 32, 3) float32 in [0, 1] and labels (batch, 10), one-hot. What does not fill a
     batch is left out of this epoch.
     """
 
-    def __init__(self, pictures: Array, labels: Array, recipe: Recipe, seed: int, epoch: int) -> None:
+    def __init__(
+        self, pictures: Array, labels: Array, recipe: Recipe, seed: int, epoch: int, colour: Array
+    ) -> None:
         super().__init__(workers=1, max_queue_size=4)
         self.batch, self.labels = recipe.batch, labels
+        self.cutout, self.colour = recipe.cutout, np.round(255 * np.asarray(colour)).astype(np.uint8)
         shift = recipe.shift
         self.padded = np.pad(pictures, ((0, 0), (shift, shift), (shift, shift), (0, 0)), mode="reflect")
         random = np.random.default_rng((seed, epoch))
@@ -94,6 +99,7 @@ class Augmented(keras.utils.PyDataset):
         self.mirrored = (
             always ^ (epoch % 2 == 1) if recipe.flip == "alternate" else random.random(count) < 0.5
         )
+        self.top, self.left = random.integers(0, cifar.SIDE - recipe.cutout + 1, (2, count))
 
     def __len__(self) -> int:
         return len(self.order) // self.batch
@@ -104,7 +110,17 @@ class Augmented(keras.utils.PyDataset):
         pictures = windows[chosen, self.down[chosen], self.right[chosen]].transpose(0, 2, 3, 1)
         mirrored = self.mirrored[chosen, None, None, None]
         pictures = np.where(mirrored, pictures[:, :, ::-1], pictures)
+        if self.cutout:
+            rows = _within(self.top[chosen], self.cutout)[:, :, None, None]
+            columns = _within(self.left[chosen], self.cutout)[:, None, :, None]
+            pictures = np.where(rows & columns, self.colour, pictures)
         return pictures.astype(np.float32) / 255, one_hot(self.labels[chosen])
+
+
+def _within(first: Array, length: int) -> Array:
+    """(N, 32): which pixels of a row lie in the stretch that begins at `first` (N,)."""
+    place = np.arange(cifar.SIDE)
+    return (place >= first[:, None]) & (place < first[:, None] + length)
 
 
 def one_hot(labels: Array) -> Array:
@@ -279,7 +295,7 @@ class Training:
         recipe = self.preset.recipe
         clock = time.perf_counter()
         pictures, labels = self.training
-        batches = Augmented(pictures, labels, recipe, self.seed, epoch)
+        batches = Augmented(pictures, labels, recipe, self.seed, epoch, self.mean)
         watch = _Watch(progress, epoch, self.steps, recipe.epochs)
         history = self.model.fit(
             batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0, callbacks=[watch]

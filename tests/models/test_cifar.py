@@ -62,6 +62,14 @@ def test_pooling_in_place_of_strides():
     assert model.get_layer("stage2_block1_conv1").strides == (1, 1)
 
 
+def test_a_convolution_and_a_pool_before_a_stage():
+    model = build(architecture=ResNet(widths=(4, 8), blocks=(1, 1), kernel=3, downsample="conv pool"))
+    assert model.get_layer("stage2_down").output.shape[1:] == (32, 32, 8)
+    assert model.get_layer("stage2_down_relu").output.shape[1:] == (16, 16, 8)
+    assert model.get_layer("stage2_block1_relu2").output.shape[1:] == (16, 16, 8)
+    assert not [layer.name for layer in model.layers if "projection" in layer.name]
+
+
 def test_a_second_stem():
     stem = ResNet(widths=(8, 16), blocks=(1, 1), kernel=3, stem_stride=2, stem_width=4, second_stem=True)
     model = build(architecture=replace(stem, downsample="pool"))

@@ -89,6 +89,9 @@ def _resnet(x: Any, one: Any) -> Any:
         stride = 2 if stage > 1 and one.downsample == "stride" else 1
         if stage > 1 and one.downsample == "pool":
             x = layers.MaxPooling2D(2, name=f"pool{stage}")(x)
+        if stage > 1 and one.downsample == "conv pool":
+            x = _normalised(x, width, one.kernel, 1, f"stage{stage}_down", pool=True)
+            x = layers.ReLU(name=f"stage{stage}_down_relu")(x)
         for block in range(1, blocks + 1):
             x = _block(x, width, one.kernel, stride if block == 1 else 1, f"stage{stage}_block{block}")
     x = layers.GlobalAveragePooling2D(name="mean")(x)
