@@ -14,8 +14,9 @@ def normal(*shape):
 
 
 @pytest.mark.parametrize("kernel", [(1, 1), (2, 2), (3, 3), (4, 4), (5, 3), (2, 7)])
-def test_convolution_and_its_gradients_are_tensorflows(kernel):
-    pictures, weights = normal(3, 8, 9, 4), normal(*kernel, 4, 6)
+@pytest.mark.parametrize("channels", [3, 7])
+def test_convolution_and_its_gradients_are_tensorflows(kernel, channels):
+    pictures, weights = normal(3, 8, 9, channels), normal(*kernel, channels, 6)
     seen = normal(3, 8, 9, 6)
 
     def gradients(convolve):

@@ -139,7 +139,7 @@ _SMALL_RESNET = ResNet(
     downsample="conv pool",
 )
 _FAST = Recipe(
-    epochs=24,
+    epochs=18,
     batch=125,
     optimizer="muon",
     learning_rate=0.03,

@@ -11,7 +11,7 @@ import json
 import math
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
-from tfviz import provenance
+from tfviz import allocator, provenance
 from tfviz.data.cifar10 import CLASSES, Batch
 from tfviz.errors import BadFileError
 from tfviz.models import cifar
@@ -221,6 +221,7 @@ class Training:
     def __init__(self, preset: Preset, data: Batch, folder: Path, *, seed: int) -> None:
         self.preset, self.seed, self.folder = preset, seed, folder
         recipe = preset.recipe
+        allocator.keep_freed_memory()
         self.training, self.validation = split(data, preset)
         pixels = self.training[0].reshape(-1, 3)
         # Sums of integers: exact, and without a float copy of the data set.
@@ -435,11 +436,6 @@ def folder_of(out: Path, preset: Preset, data_sha256: str, seed: int) -> Path:
     """The folder of a training run: another preset, data set or seed has another one."""
     key = provenance.sha256_of({"preset": preset.as_json(), "data": data_sha256})[:8]
     return out / "training" / f"{preset.network}-{preset.name}-seed{seed}-{key}"
-
-
-def gap(epochs: Sequence[Mapping[str, float]], name: str, last: int = 5) -> float:
-    """Validation less training, the mean over the last epochs: above 0 in loss is what over-fitting looks like."""
-    return float(np.mean([one[f"validation_{name}"] - one[f"train_{name}"] for one in epochs[-last:]]))
 
 
 def finish(training: Training, data: Batch, test: Batch) -> dict[str, Any]:
