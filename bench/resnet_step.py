@@ -42,9 +42,12 @@ def keras_step(name: str, kernel: int, batch: int, precision: str) -> Callable[[
     import numpy as np
     import tensorflow as tf
 
+    from tfviz import allocator
     from tfviz.models import cifar
     from tfviz.presets import ResNet
 
+    if name == "tfviz":
+        allocator.keep_freed_memory()  # as `tfviz.training` does
     if name == "keras":
         cifar.Convolution, cifar.BatchNormalization = keras.layers.Conv2D, keras.layers.BatchNormalization  # type: ignore
     if precision == "bfloat16":

@@ -22,8 +22,8 @@ class PlainCnn:
     """
 
     kernels: tuple[int, ...] = (7, 5, 3, 2)
-    filters: tuple[int, ...] = (16, 64, 128, 256)
-    units: tuple[int, ...] = (512, 256, 128)
+    filters: tuple[int, ...] = (32, 64, 160, 256)
+    units: tuple[int, ...] = (256, 128, 64)
     dropout: float = 0.05
     dense_dropout: float = 0.1
 
@@ -155,14 +155,14 @@ _FAST = Recipe(
     views="flip and shift",
     precision="auto",
 )
-_CNN = replace(_FAST, epochs=10, whiten=False)
+# It learns more slowly than the residual network, and knows less by heart: less augmentation.
+_CNN = replace(_FAST, epochs=8, adam_rate=0.05, shift=2, cutout=0)
 
 PRESETS: dict[str, dict[str, Preset]] = {
     "cifar_cnn": {
         # What was published of its training is nothing: "published" and "fast" are one recipe.
         "published": Preset("cifar_cnn", "published", PlainCnn(), _CNN),
         "fast": Preset("cifar_cnn", "fast", PlainCnn(), _CNN),
-        "short": Preset("cifar_cnn", "short", PlainCnn(), replace(_CNN, epochs=1, views="one")),
         "smoke": Preset(
             "cifar_cnn",
             "smoke",
@@ -175,7 +175,6 @@ PRESETS: dict[str, dict[str, Preset]] = {
         # Learning rate, augmentation and validation size were not published.
         "published": Preset("cifar_resnet", "published", ResNet(), Recipe()),
         "fast": Preset("cifar_resnet", "fast", _SMALL_RESNET, _FAST),
-        "short": Preset("cifar_resnet", "short", _SMALL_RESNET, replace(_FAST, epochs=1, views="one")),
         "smoke": Preset(
             "cifar_resnet",
             "smoke",

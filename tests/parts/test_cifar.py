@@ -58,8 +58,8 @@ def test_without_the_data_the_recorded_numbers_are_shown_as_such(name):
         name, record["preset"]["name"], record["data"], record["test"]["data"]
     )
     assert [one.name for one in part.figures(findings)] == ["curves", "minutes", "confusion"]
-    statuses = {verdict.status for verdict in verdicts(part, findings)}
-    assert statuses == {"not comparable"}, "another network, another copy of the data"
+    for verdict in verdicts(part, findings):
+        assert verdict.status == ("not comparable" if verdict.kind == "published" else "pass"), verdict
 
 
 @pytest.mark.parametrize("name", PARTS)
@@ -133,7 +133,10 @@ def test_published_values_are_graded_on_the_published_network_alone():
     own = PRESETS["cifar_resnet"]["published"]
     label = cifar_part.label_of(own.network, own.name, cifar10.ORIGINAL, cifar10.ORIGINAL)
     for expected in cifar_resnet.EXPECTED:
-        assert expected.networks == (label,)
+        if expected.kind == "published":
+            assert expected.networks == (label,)
+        else:
+            assert not any("smoke" in network or "published" in network for network in expected.networks)
     assert own.recipe.epochs == 100
     assert own.recipe.batch == 128
     assert own.recipe.optimizer == "nadam"

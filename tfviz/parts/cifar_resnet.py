@@ -2,7 +2,7 @@
 
 Paper: He et al. 2015, "Deep Residual Learning for Image Recognition"; the fast preset after Jordan 2024, "94% on
 CIFAR-10 in 3.29 seconds on a single GPU".
-Cost: seconds for the recorded run; `fast` trained for 32 minutes on two cores without bfloat16.
+Cost: seconds for the recorded run; training takes minutes (see the recorded run's page).
 Expected: 89.19 % test accuracy at a loss of 0.3675 (published, 100 epochs).
 Alone: python run_all.py --only cifar_resnet --data-dir DIR [--train fast]
 """
@@ -37,7 +37,10 @@ PUBLISHED_EPOCHS = (
 )
 
 _OWN = ("cifar_resnet (published)",)
+# The aim of the preset: no worse than what was published, in minutes, even on pictures that JPEG made worse.
+_FAST = ("cifar_resnet (fast)", "cifar_resnet (fast, JPEG copy)")
 EXPECTED = (
+    Expected("test_accuracy", PUBLISHED_ACCURACY, 0, "reference", "the published accuracy", _FAST, "at least"),
     Expected("test_accuracy", PUBLISHED_ACCURACY, 0.01, "published", "track B", _OWN),
     Expected("test_loss", 0.3675, 0.05, "published", "track B", _OWN),
     Expected("epochs", 100, 0, "published", "track B", _OWN),
