@@ -43,9 +43,7 @@ def measure(keep: bool, steps: int) -> None:
         random.integers(0, 256, (count, 32, 32, 3), np.uint8), random.integers(0, 10, count), "made up"
     )
     with tempfile.TemporaryDirectory() as folder:
-        one = training.Training(
-            replace(preset, recipe=recipe, pictures=count), data, Path(folder), seed=0
-        )
+        one = training.Training(replace(preset, recipe=recipe, pictures=count), data, Path(folder), seed=0)
         one.run(lambda line: None, lambda *progress: None, until=1)
         before, clock = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
         one.run(lambda line: None, lambda *progress: None)
@@ -74,13 +72,23 @@ def main() -> None:
     found: dict[str, list[list[float]]] = {"given back": [], "kept": []}
     for _ in range(arguments.repeat):
         for name, runs in found.items():
-            command = [sys.executable, "-m", "bench.allocator", "--child", name, "--steps", str(arguments.steps)]
+            command = [
+                sys.executable,
+                "-m",
+                "bench.allocator",
+                "--child",
+                name,
+                "--steps",
+                str(arguments.steps),
+            ]
             environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
             done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, text=True, check=True)
             runs.append(json.loads(done.stdout.splitlines()[-1]))
     for name, runs in found.items():
         step, faults, system = (statistics.median(column) for column in zip(*runs, strict=True))
-        print(f"freed memory {name:11} {step:7.0f} ms/step {faults:9.0f} page faults {system:6.0f} ms in the system")
+        print(
+            f"freed memory {name:11} {step:7.0f} ms/step {faults:9.0f} page faults {system:6.0f} ms in the system"
+        )
 
 
 if __name__ == "__main__":

@@ -28,8 +28,7 @@ def test_what_is_left_to_adam():
     dense = keras.layers.Dense(10)
     dense.build((None, 8))
     assert [
-        optimizer._should_use_adamw(variable)
-        for variable in (first, hidden, scale, dense.kernel, dense.bias)
+        optimizer._should_use_adamw(variable) for variable in (first, hidden, scale, dense.kernel, dense.bias)
     ] == [True, False, True, True, True]
 
 

@@ -186,6 +186,7 @@ def figures(findings: Findings, published_accuracy: float) -> Sequence[Drawing]:
     arrays, facts = findings.arrays, findings.facts
     data = facts["record"]["data"]
     epochs = np.arange(1, len(arrays["train_loss"]) + 1)
+    dropout = " with dropout on" if "dropout" in facts["record"]["preset"]["architecture"] else ""
 
     def splits(name: str) -> list[tuple[str, Array]]:
         lines = [("training", arrays[f"train_{name}"])]
@@ -198,8 +199,8 @@ def figures(findings: Findings, published_accuracy: float) -> Sequence[Drawing]:
         Drawing(
             "curves",
             f"Cross-entropy and accuracy after each epoch, on {data}. The training numbers are means over the epoch "
-            "while the network changes, on augmented pictures with dropout on; the validation numbers are of the "
-            "network at its end.",
+            f"while the network changes, on augmented pictures{dropout}; the validation numbers are of the network at "
+            "its end.",
             "Two panels of two curves each; losses fall, accuracies rise.",
             draw.training_curves(epochs, splits("loss"), splits("accuracy")),
         ),

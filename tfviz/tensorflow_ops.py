@@ -57,7 +57,9 @@ def convolution(pictures: Tensor, kernel: Tensor) -> Tensor:
             turned = tf.transpose(tf.reverse(kernel, [0, 1]), (0, 1, 3, 2))
             if kernel.shape[2] <= _FEW_CHANNELS:
                 margins = [[0, 0], *zip(before, after, strict=True), [0, 0]]
-                sums = tf.nn.conv2d(tf.transpose(x, (3, 1, 2, 0)), tf.transpose(out, (1, 2, 0, 3)), 1, margins)
+                sums = tf.nn.conv2d(
+                    tf.transpose(x, (3, 1, 2, 0)), tf.transpose(out, (1, 2, 0, 3)), 1, margins
+                )
                 of_kernel = tf.transpose(sums, (1, 2, 0, 3))
             else:
                 of_kernel = tf.raw_ops.Conv2DBackpropFilter(
