@@ -20,4 +20,5 @@ def keep_freed_memory() -> bool:
         return False
     # In one arena: the others are mapped, and shrink by another rule.
     settings = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _NEVER), (_M_ARENA_MAX, 1))
-    return all([library.mallopt(setting, value) == 1 for setting, value in settings])
+    done = [library.mallopt(setting, value) == 1 for setting, value in settings]
+    return all(done)
