@@ -11,7 +11,7 @@ def keep_freed_memory() -> bool:
     """Has glibc keep the memory that is freed, for the next allocation, instead of giving it back to the system.
 
     A training step frees and asks again for the same few hundred megabytes. By default these are unmapped, mapped and
-    cleared by the kernel page by page every step, which took half as long as the arithmetic (`bench.allocator`).
+    cleared by the kernel, page by page, in every step (what that costs: `bench.allocator`).
 
     Returns:
         Whether it was done: elsewhere than on glibc nothing is changed.
