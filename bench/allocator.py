@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+
+from bench.child import measured
 
 
 def measure(keep: bool, steps: int) -> None:
@@ -72,18 +71,7 @@ def main() -> None:
     found: dict[str, list[list[float]]] = {"given back": [], "kept": []}
     for _ in range(arguments.repeat):
         for name, runs in found.items():
-            command = [
-                sys.executable,
-                "-m",
-                "bench.allocator",
-                "--child",
-                name,
-                "--steps",
-                str(arguments.steps),
-            ]
-            environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-            done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, text=True, check=True)
-            runs.append(json.loads(done.stdout.splitlines()[-1]))
+            runs.append(measured("bench.allocator", {"child": name, "steps": arguments.steps}))
     for name, runs in found.items():
         step, faults, system = (statistics.median(column) for column in zip(*runs, strict=True))
         print(

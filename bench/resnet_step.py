@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +20,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from bench.child import measured
 
 CONTENDERS = {
     "keras": "Keras' layers on TensorFlow",
@@ -182,14 +182,11 @@ def main() -> dict[str, float]:
     )
     for name in arguments.only:
         python = arguments.torch_python if name.startswith("torch") else sys.executable
-        command = [python, "-m", "bench.resnet_step", "--child", name]
-        for option in ("kernel", "batch", "steps", "warm_up", "precision"):
-            command += [f"--{option.replace('_', '-')}", str(getattr(arguments, option))]
-        if arguments.profile:
-            command.append("--profile")
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, text=True, check=True)
-        found = json.loads(done.stdout.splitlines()[-1])
+        options = {
+            option: getattr(arguments, option)
+            for option in ("kernel", "batch", "steps", "warm_up", "precision", "profile")
+        }
+        found = measured("bench.resnet_step", {"child": name, **options}, python)
         medians[name] = statistics.median(found["seconds"])
         minutes = medians[name] * EPOCH / arguments.batch / 60
         print(

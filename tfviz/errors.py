@@ -1,5 +1,11 @@
 """What can go wrong for reasons outside the program, as messages for people."""
 
+import zlib
+from zipfile import BadZipFile
+
+DAMAGED_ARCHIVE = (ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error)
+"""What NumPy raises, sooner or later, on a `.npz` file that is damaged or that has other things in it."""
+
 
 class TfvizError(Exception):
     """Base of every error whose message is meant for the user.

@@ -10,13 +10,11 @@ from __future__ import annotations
 import json
 import math
 import time
-import zlib
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -25,7 +23,7 @@ from keras import ops
 
 from tfviz import allocator, provenance
 from tfviz.data.cifar10 import CLASSES, Batch
-from tfviz.errors import BadFileError
+from tfviz.errors import DAMAGED_ARCHIVE, BadFileError
 from tfviz.models import cifar
 from tfviz.models.layers import on_tensorflow_cpu
 from tfviz.muon import ConvolutionMuon
@@ -359,7 +357,7 @@ class Training:
                     f"{self._checkpoint} is of another run: name another folder with --out, or delete it."
                 )
             self.progressed = Progressed(**state["progressed"])
-        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+        except (OSError, *DAMAGED_ARCHIVE) as error:
             raise BadFileError(
                 f"{self._checkpoint} is damaged ({type(error).__name__}): delete it and train anew."
             ) from error

@@ -8,19 +8,17 @@ CIFAR-10 in 3.29 seconds on a single GPU", 2024). Batch normalisation: S. Ioffe 
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import keras
 import numpy as np
 import numpy.typing as npt
 from keras import layers
 
-from tfviz.errors import BadFileError
+from tfviz.errors import DAMAGED_ARCHIVE, BadFileError
 from tfviz.models.layers import BatchNormalization, Convolution
 from tfviz.presets import Architecture, PlainCnn, ResNet
 from tfviz.provenance import PACKAGE
@@ -172,7 +170,7 @@ def load(name: str, path: Path, *, normalize: bool = True) -> keras.Model:
         model = build(name, kind(**measures), mean=about["mean"], std=about["std"], normalize=normalize)
     except OSError as error:
         raise BadFileError(f"{path} cannot be read ({error.strerror or error}): check the path.") from error
-    except (ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+    except DAMAGED_ARCHIVE as error:
         raise BadFileError(f"{path} is damaged, or not weights of {name} that this program wrote.") from error
     rows = tuple(port.Row(variable.path, variable.path) for variable in model.weights)
     port.assign(model, rows, variables, path=path)
