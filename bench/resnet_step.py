@@ -137,7 +137,7 @@ def profiled(step: Callable[[], Any]) -> list[tuple[str, int, float]]:
                 _, colon, operation = plane.event_metadata[event.metadata_id].name.rpartition(":")
                 if (
                     colon
-                    and operation[:1].isalpha()
+                    and (operation[:1].isalpha() or operation[:1] == "_")
                     and "::" not in plane.event_metadata[event.metadata_id].name
                 ):
                     times[operation] += event.duration_ps / 1e9

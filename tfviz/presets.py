@@ -129,7 +129,7 @@ class Preset:
 
 
 _SMALL_RESNET = ResNet(
-    widths=(96, 192),
+    widths=(128, 256),
     blocks=(1, 1),
     kernel=3,
     stem_kernel=4,
@@ -139,10 +139,10 @@ _SMALL_RESNET = ResNet(
     downsample="conv pool",
 )
 _FAST = Recipe(
-    epochs=18,
-    batch=125,
+    epochs=24,
+    batch=250,
     optimizer="muon",
-    learning_rate=0.03,
+    learning_rate=0.04,
     schedule="one cycle",
     warmup=0.15,
     weight_decay=0.02,

@@ -76,12 +76,15 @@ def processor() -> str:
 
 def computes_bfloat16() -> bool:
     """Whether the processor (Linux, x86) or a GPU of TensorFlow's has instructions for bfloat16."""
-    if len(devices()) > 1:
-        return True
+    return len(devices()) > 1 or not processor_flags().isdisjoint({"amx_bf16", "avx512_bf16"})
+
+
+@cache
+def processor_flags() -> frozenset[str]:
+    """The processor's extensions by Linux' names ("avx2", "avx512f", ...); empty where they are not known."""
     cpuinfo = Path("/proc/cpuinfo")
     text = cpuinfo.read_text(errors="replace") if cpuinfo.exists() else ""
-    flags = next((line for line in text.splitlines() if line.startswith("flags")), "").split()
-    return "amx_bf16" in flags or "avx512_bf16" in flags
+    return frozenset(next((line for line in text.splitlines() if line.startswith("flags")), "").split())
 
 
 def devices() -> list[str]:

@@ -11,8 +11,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfviz import provenance
+
 Tensor = Any
-_FEW_CHANNELS = 4
 
 
 def on_gpu() -> bool:
@@ -32,9 +33,8 @@ def convolution(pictures: Tensor, kernel: Tensor) -> Tensor:
 
     With stride 1 the gradient for the input is the convolution of the output's gradient with the kernel turned by 180
     degrees, its channels exchanged, under the mirrored padding. Computed so, it runs at the speed of the forward pass;
-    TensorFlow 2.21's own Conv2DBackpropInput took 1.5 to 5 times as long on CPUs. The gradient for the kernel is a
-    convolution too, of the maps with the output's gradient, where pictures play the part of channels; for maps of few
-    channels, such as pictures, it takes half as long as Conv2DBackpropFilter, for many it is no faster.
+    TensorFlow 2.21's own Conv2DBackpropInput took 1.5 to 5 times as long on CPUs. How the gradient for the kernel is
+    computed is decided by `_kernel_gradient`.
 
     Args:
         pictures: (N, H, W, C).
@@ -55,22 +55,69 @@ def convolution(pictures: Tensor, kernel: Tensor) -> Tensor:
     def run(x: Tensor, kernel: Tensor) -> Any:
         def gradient(out: Tensor) -> tuple[Tensor, Tensor]:
             turned = tf.transpose(tf.reverse(kernel, [0, 1]), (0, 1, 3, 2))
-            if kernel.shape[2] <= _FEW_CHANNELS:
-                margins = [[0, 0], *zip(before, after, strict=True), [0, 0]]
-                sums = tf.nn.conv2d(
-                    tf.transpose(x, (3, 1, 2, 0)), tf.transpose(out, (1, 2, 0, 3)), 1, margins
-                )
-                of_kernel = tf.transpose(sums, (1, 2, 0, 3))
-            else:
-                of_kernel = tf.raw_ops.Conv2DBackpropFilter(
-                    input=x, filter_sizes=kernel.shape, out_backprop=out, strides=[1, 1, 1, 1], padding="SAME"
-                )
-            return convolve(out, turned, after, before), of_kernel
+            return convolve(out, turned, after, before), _kernel_gradient(x, out, kernel.shape)
 
         return convolve(x, kernel, before, after), gradient
 
     # Tensors, not variables: a custom gradient would want to know about those.
     return run(tf.convert_to_tensor(pictures), tf.convert_to_tensor(kernel))
+
+
+def _kernel_gradient(maps: Tensor, out: Tensor, shape: tf.TensorShape) -> Tensor:
+    """The gradient (rows, columns, C, F) of a convolution's kernel, from its maps and the gradient of its output.
+
+    Conv2DBackpropFilter is slow in two cases, which `bench.kernel_gradient` measures.
+    """
+    few_channels = shape[2] <= 4 and "avx512f" not in provenance.processor_flags()
+    small_maps = maps.shape[1] * maps.shape[2] <= 64 and shape[2] * shape[3] >= 2**15
+    if few_channels:
+        return kernel_gradient_by_convolution(maps, out, shape)
+    if small_maps and maps.dtype == tf.bfloat16:
+        return kernel_gradient_by_products(maps, out, shape)
+    return tf.raw_ops.Conv2DBackpropFilter(
+        input=maps, filter_sizes=shape, out_backprop=out, strides=[1, 1, 1, 1], padding="SAME"
+    )
+
+
+def _padded(maps: Tensor, shape: tf.TensorShape) -> Tensor:
+    margins = [((size - 1) // 2, size // 2) for size in shape[:2]]
+    return tf.pad(maps, [(0, 0), *margins, (0, 0)])
+
+
+def kernel_gradient_by_convolution(maps: Tensor, out: Tensor, shape: tf.TensorShape) -> Tensor:
+    """The gradient as a convolution of the maps with the output's gradient, where pictures play the part of channels.
+
+    Args:
+        maps: (N, H, W, C).
+        out: (N, H, W, F).
+        shape: of the kernel, (rows, columns, C, F).
+
+    Returns:
+        (rows, columns, C, F).
+    """
+    sums = tf.nn.conv2d(
+        tf.transpose(_padded(maps, shape), (3, 1, 2, 0)), tf.transpose(out, (1, 2, 0, 3)), 1, "VALID"
+    )
+    return tf.transpose(sums, (1, 2, 0, 3))
+
+
+def kernel_gradient_by_products(maps: Tensor, out: Tensor, shape: tf.TensorShape) -> Tensor:
+    """The gradient as one product of matrices, (C, N H W) and (N H W, F), for each of the kernel's places.
+
+    Arguments and result are those of `kernel_gradient_by_convolution`.
+    """
+    rows, columns, channels, filters = shape
+    height, width = maps.shape[1:3]
+    padded = _padded(maps, shape)
+    flat = tf.reshape(out, (-1, filters))
+    products = [
+        tf.matmul(
+            tf.reshape(padded[:, top : top + height, left : left + width], (-1, channels)), flat, transpose_a=True
+        )
+        for top in range(rows)
+        for left in range(columns)
+    ]
+    return tf.reshape(tf.stack(products), shape)
 
 
 def batch_normalization(
