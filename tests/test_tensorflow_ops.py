@@ -36,6 +36,34 @@ def test_convolution_and_its_gradients_are_tensorflows(kernel, channels):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("kernel", [(1, 1), (2, 2), (3, 3), (2, 5)])
+@pytest.mark.parametrize("form", ["kernel_gradient_by_convolution", "kernel_gradient_by_products"])
+def test_every_form_of_the_kernels_gradient_is_tensorflows(kernel, form):
+    maps, out = normal(5, 6, 7, 3), normal(5, 6, 7, 4)
+    shape = tf.TensorShape((*kernel, 3, 4))
+    theirs = tf.raw_ops.Conv2DBackpropFilter(
+        input=maps, filter_sizes=shape, out_backprop=out, strides=[1, 1, 1, 1], padding="SAME"
+    )
+    np.testing.assert_allclose(getattr(tensorflow_ops, form)(maps, out, shape), theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_the_gradients_of_a_wide_convolution_in_bfloat16():
+    maps, weights = normal(2, 4, 4, 256), normal(3, 3, 256, 128) / 48
+    seen = normal(2, 4, 4, 128)
+
+    def gradients(convolve, dtype):
+        with tf.GradientTape() as tape:
+            x, kernel = tf.cast(maps, dtype), tf.cast(weights, dtype)
+            tape.watch([x, kernel])
+            total = tf.reduce_sum(tf.cast(convolve(x, kernel), tf.float32) * seen)
+        return [tf.cast(one, tf.float32) for one in tape.gradient(total, [x, kernel])]
+
+    ours = gradients(tensorflow_ops.convolution, tf.bfloat16)
+    exact = gradients(lambda x, kernel: tf.nn.conv2d(x, kernel, 1, "SAME"), tf.float32)
+    for one, other in zip(ours, exact, strict=True):
+        np.testing.assert_allclose(one, other, atol=0.02 * float(tf.reduce_max(tf.abs(other))))
+
+
 def trained(layer, maps, seen):
     """The layer's output in training, the gradients for maps, scale and offset, and the moving moments after it."""
     with tf.GradientTape() as tape:

@@ -50,9 +50,10 @@ TINY = Preset("cifar_resnet", "tiny", ARCHITECTURE, RECIPE, pictures=140)
 def test_an_epoch_shows_every_picture_once_shifted_and_mirrored():
     data = pictures_of(60)
     recipe = replace(RECIPE, shift=3)
-    epoch = Augmented(data.pictures, data.labels, recipe, seed=5, epoch=1, colour=MEAN)
+    padded = training.with_margins(data.pictures, 3)
+    np.testing.assert_array_equal(padded[:, :3, 3:-3], data.pictures[:, 3:0:-1])
+    epoch = Augmented(padded, data.labels, recipe, seed=5, epoch=1, colour=MEAN)
     assert len(epoch) == 3
-    padded = np.pad(data.pictures, ((0, 0), (3, 3), (3, 3), (0, 0)), mode="reflect")
     seen = []
     for number in range(3):
         batch, labels = epoch[number]
@@ -67,9 +68,9 @@ def test_an_epoch_shows_every_picture_once_shifted_and_mirrored():
             seen.append(index)
     assert sorted(seen) == list(range(60))
     assert {0, 6} <= set(epoch.down.tolist())
-    again = Augmented(data.pictures, data.labels, recipe, seed=5, epoch=1, colour=MEAN)
+    again = Augmented(padded, data.labels, recipe, seed=5, epoch=1, colour=MEAN)
     np.testing.assert_array_equal(again[0][0], epoch[0][0])
-    other = Augmented(data.pictures, data.labels, recipe, seed=5, epoch=2, colour=MEAN)
+    other = Augmented(padded, data.labels, recipe, seed=5, epoch=2, colour=MEAN)
     np.testing.assert_array_equal(other.mirrored, ~epoch.mirrored)  # alternate
     assert other.order.tolist() != epoch.order.tolist()
 
@@ -77,7 +78,8 @@ def test_an_epoch_shows_every_picture_once_shifted_and_mirrored():
 def test_cutout_blanks_one_square_of_every_picture():
     data = pictures_of(60)
     data.pictures[:] = 255
-    epoch = Augmented(data.pictures, data.labels, replace(RECIPE, cutout=9), seed=5, epoch=1, colour=MEAN)
+    padded = training.with_margins(data.pictures, RECIPE.shift)
+    epoch = Augmented(padded, data.labels, replace(RECIPE, cutout=9), seed=5, epoch=1, colour=MEAN)
     seen = set()
     for number in range(3):
         for picture in epoch[number][0]:

@@ -128,18 +128,18 @@ class Preset:
         return stored
 
 
+# Channels in multiples of 16: the batch norm of 24 takes five times as long as that of 32 (oneDNN, AVX-512).
 _SMALL_RESNET = ResNet(
-    widths=(128, 256),
-    blocks=(1, 1),
+    widths=(64, 128, 256),
+    blocks=(1, 1, 1),
     kernel=3,
-    stem_kernel=4,
-    stem_stride=2,
+    stem_kernel=3,
     stem_width=32,
     second_stem=True,
     downsample="conv pool",
 )
 _FAST = Recipe(
-    epochs=24,
+    epochs=16,
     batch=250,
     optimizer="muon",
     learning_rate=0.04,
@@ -178,7 +178,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
         "smoke": Preset(
             "cifar_resnet",
             "smoke",
-            replace(_SMALL_RESNET, widths=(8, 8), stem_width=4),
+            replace(_SMALL_RESNET, widths=(8, 8, 8), stem_width=4),
             replace(_FAST, epochs=3, batch=50, validation=100, views="one"),
             pictures=600,
         ),

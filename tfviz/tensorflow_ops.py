@@ -112,7 +112,9 @@ def kernel_gradient_by_products(maps: Tensor, out: Tensor, shape: tf.TensorShape
     flat = tf.reshape(out, (-1, filters))
     products = [
         tf.matmul(
-            tf.reshape(padded[:, top : top + height, left : left + width], (-1, channels)), flat, transpose_a=True
+            tf.reshape(padded[:, top : top + height, left : left + width], (-1, channels)),
+            flat,
+            transpose_a=True,
         )
         for top in range(rows)
         for left in range(columns)
