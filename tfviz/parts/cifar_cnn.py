@@ -35,6 +35,15 @@ EXPECTED = (
         "track B",
         ("cifar_cnn (published)",),
     ),
+    Expected(
+        "test_accuracy",
+        PUBLISHED_ACCURACY,
+        0.0,
+        "reference",
+        "the published accuracy, as a bound for the fast preset",
+        ("cifar_cnn (fast)", "cifar_cnn (fast, JPEG copy)"),
+        "at least",
+    ),
 )
 
 
