@@ -113,7 +113,7 @@ def torch_step(name: str, kernel: int, batch: int, precision: str) -> Callable[[
             loss = functional.cross_entropy(model(pictures).float(), labels)
         loss.backward()
         optimizer.step()
-        return float(loss)
+        return loss.item()
 
     return step
 
