@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfviz import tensorflow_ops
+from tfviz import provenance, tensorflow_ops
 from tfviz.models.layers import BatchNormalization, Convolution
 
 RANDOM = np.random.default_rng(0)
@@ -14,8 +14,9 @@ def normal(*shape):
 
 
 @pytest.mark.parametrize("kernel", [(1, 1), (2, 2), (3, 3), (4, 4), (5, 3), (2, 7)])
-@pytest.mark.parametrize("channels", [3, 7])
-def test_convolution_and_its_gradients_are_tensorflows(kernel, channels):
+@pytest.mark.parametrize(("channels", "flags"), [(3, {"avx512f"}), (3, {"avx2"}), (7, {"avx2"})])
+def test_convolution_and_its_gradients_are_tensorflows(kernel, channels, flags, monkeypatch):
+    monkeypatch.setattr(provenance, "processor_flags", lambda: flags)
     pictures, weights = normal(3, 8, 9, channels), normal(*kernel, channels, 6)
     seen = normal(3, 8, 9, 6)
 

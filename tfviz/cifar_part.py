@@ -13,6 +13,7 @@ import numpy.typing as npt
 from tfviz.context import Context
 from tfviz.data import cifar10
 from tfviz.errors import DataUnavailableError
+from tfviz.grading import Expected
 from tfviz.presets import Preset
 from tfviz.provenance import PACKAGE
 from tfviz.results import Drawing, Findings, Number, read_json
@@ -38,6 +39,13 @@ def label_of(network: str, preset: str, trained_on: str, tested_on: str) -> str:
     differ = f"trained on {trained or 'CIFAR-10'}, tested on {tested or 'CIFAR-10'}"
     addition = trained if trained == tested else differ
     return f"{network} ({', '.join(part for part in (preset, addition) if part)})"
+
+
+def at_least_as_published(network: str, accuracy: float) -> Expected:
+    """The published accuracy as a bound for the preset `fast`, whose network and training are others."""
+    fast = tuple(label_of(network, "fast", data, data) for data in (cifar10.ORIGINAL, cifar10.JPEG_COPY))
+    source = "the published accuracy, as a bound for the fast preset"
+    return Expected("test_accuracy", accuracy, 0.0, "reference", source, fast, "at least")
 
 
 def run(network: str, presets: Mapping[str, Preset] | None, settings: Settings, context: Context) -> Findings:
