@@ -78,7 +78,7 @@ class Recipe:
             G. Taylor 2017); 0: none.
         flip: "random", or "alternate": every picture is mirrored every other epoch (K. Jordan 2024).
         whiten: whether half of the first kernels start as the principal axes of the pictures' patches, scaled to equal
-            variance, and the other half as their negatives (T. Page 2019; K. Jordan 2024).
+            variance, and the other half as their negatives (D. Page 2019; K. Jordan 2024).
         validation: training pictures kept apart.
         views: what is averaged over when the test split is judged: the picture, its mirror image too, or both also
             shifted by a pixel.
