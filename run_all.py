@@ -29,6 +29,8 @@ except ModuleNotFoundError as error:
     print(f"{error.name} is not installed: pip install -r requirements.txt", file=sys.stderr)
     sys.exit(EXIT_USAGE)
 
+_TRAINED = frozenset(PRESETS)  # the parts that --train is for
+
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
@@ -102,8 +104,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     known = {part.ID: part for part in PARTS}
     if unknown := [part for part in options.only or () if part not in known]:
         command.error(f"no part {', '.join(unknown)}; there are: {', '.join(known)}")
-    if options.seed < 0:
-        command.error("--seed must be 0 or more")
+    if not 0 <= options.seed < 2**32:
+        command.error(f"--seed must be from 0 to {2**32 - 1}")
+    if options.train and not _TRAINED.intersection(options.only or known):
+        command.error(f"--train is for {' and '.join(sorted(_TRAINED))}; --only names neither")
     files = dict(_weights_option(command, text) for text in options.weights)
     chosen = [known[part] for part in dict.fromkeys(options.only or known)]
     try:
@@ -174,13 +178,10 @@ def _inputs(options: argparse.Namespace) -> Inputs:
         for name in ("source_class", "target_class")
         if (text := getattr(options, name)) is not None
     }
-    trains = options.train is not None and not {"cifar_cnn", "cifar_resnet"}.isdisjoint(
-        options.only or PRESETS
-    )
     return Inputs(
         image=options.image,
         pictures=options.pictures,
-        data_dir=_cifar10(options.data_dir, download=trains, offline=options.offline),
+        data_dir=_cifar10(options.data_dir, download=options.train is not None, offline=options.offline),
         train=options.train,
         **classes,
     )

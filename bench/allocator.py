@@ -3,8 +3,8 @@
     python -m bench.allocator [--steps 60] [--repeat 3]
 
 Trains the preset `fast` of the CIFAR-10 ResNet on made-up pictures, with and without, in turns, each in a process of
-its own; prints the median milliseconds a step (the first epoch, in which everything is compiled, left out), and the
-page faults and system time of a step.
+its own; prints the medians over those runs of their mean milliseconds a step (the first epoch, in which everything is
+compiled, left out), page faults and system time a step.
 """
 
 from __future__ import annotations

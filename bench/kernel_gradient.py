@@ -15,15 +15,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 SHAPES = (
-    # side of the maps, channels, filters, side of the kernel
+    # Side of the maps, channels, filters, side of the kernel. The plain network:
     (32, 3, 32, 7),
-    (16, 32, 64, 5),
-    (8, 64, 160, 3),
-    (4, 160, 256, 2),
-    (16, 32, 128, 3),
+    (16, 32, 96, 5),
+    (8, 96, 192, 3),
+    (4, 192, 256, 2),
+    # The residual network, preset `fast`:
+    (32, 3, 32, 3),
+    (32, 32, 64, 3),
+    (16, 64, 64, 3),
+    (16, 64, 128, 3),
     (8, 128, 128, 3),
     (8, 128, 256, 3),
     (4, 256, 256, 3),
+    # The published one:
     (32, 64, 64, 3),
     (8, 256, 256, 3),
     (4, 512, 512, 3),

@@ -1,6 +1,7 @@
 """How long the published CIFAR-10 ResNet takes a training step: Keras as it is, this project's layers, and PyTorch.
 
-    python -m bench.resnet_step [--kernel 3] [--batch 128] [--steps 30] [--warm-up 5] [--only NAME ...] [--profile]
+    python -m bench.resnet_step [--kernel 3] [--precision bfloat16] [--batch 128] [--steps 30] [--warm-up 5]
+                                [--only NAME ...] [--profile] [--torch-python PATH]
 
 Two blocks a stage, 64 to 512 channels, random pictures, forward, backward and the Nadam step. Every contender runs in a
 process of its own, all after one another, and prints the median of its steps and, extrapolated from it, the minutes

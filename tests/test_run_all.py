@@ -6,7 +6,8 @@ from PIL import Image
 import run_all
 from tests.fake_part import FakePart
 from tfviz import report
-from tfviz.errors import BadFileError
+from tfviz.data import cifar10
+from tfviz.errors import BadFileError, DataUnavailableError
 
 
 @pytest.fixture
@@ -114,7 +115,10 @@ def test_list(parts, capsys):
         (["--only"], "expected at least one argument"),
         (["--wrong"], "unrecognized arguments: --wrong"),
         (["--seed", "x"], "invalid int value"),
-        (["--seed", "-1"], "0 or more"),
+        (["--seed", "-1"], "from 0 to 4294967295"),
+        (["--seed", "4294967296"], "from 0 to 4294967295"),
+        (["--train", "fast", "--only", "good"], "--only names neither"),
+        (["--train", "slow"], "invalid choice: 'slow'"),
         (["--weights", "alexnet"], "write NAME=FILE"),
         (["--weights", "resnet=a.pth"], "no network resnet; there are: alexnet"),
     ],
@@ -186,3 +190,42 @@ def test_interrupted(tmp_path, parts, capsys):
     parts[0].error = KeyboardInterrupt()
     assert run_all.main(["--out", str(tmp_path)]) == 130
     assert "run again to go on" in capsys.readouterr().err
+
+
+@pytest.fixture
+def trained(monkeypatch, tmp_path_factory):
+    """A part that asks for CIFAR-10, which is neither here nor to be had but from a replaced `fetch`."""
+    part = FakePart(ID="cifar_cnn", INPUTS=("data_dir", "train"))
+    monkeypatch.setattr(run_all, "PARTS", (part, FakePart(ID="good")))
+    monkeypatch.setattr(run_all, "_report", lambda out, asked_for: 0)
+    monkeypatch.setattr(cifar10, "find", lambda data_dir=None: data_dir)
+    part.asked = []
+
+    def fetch(*, offline, progress, say):
+        part.asked.append(offline)
+        if offline:
+            raise DataUnavailableError("CIFAR-10 is not to be had: downloads are forbidden (--offline).")
+        return tmp_path_factory.mktemp("cache")
+
+    monkeypatch.setattr(cifar10, "fetch", fetch)
+    return part
+
+
+def test_only_training_fetches_cifar10(tmp_path, trained, capsys):
+    def run(*arguments):
+        return run_all.main([*arguments, "--out", str(tmp_path / "out")])
+
+    assert run() == 0
+    assert trained.asked == []
+    assert trained.runs[-1].context.inputs.data_dir is None
+    assert run("--train", "smoke") == 0
+    assert trained.asked == [False]
+    assert trained.runs[-1].context.inputs.train == "smoke"
+    assert trained.runs[-1].context.inputs.data_dir.is_dir()
+    count = len(trained.runs)
+    assert run("--train", "smoke", "--offline") == 2
+    assert len(trained.runs) == count
+    assert "--offline" in capsys.readouterr().err
+    assert run("--train", "smoke", "--data-dir", str(tmp_path)) == 0
+    assert trained.asked == [False, True], "what was named is not fetched"
+    assert trained.runs[-1].context.inputs.data_dir == tmp_path

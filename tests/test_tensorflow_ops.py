@@ -110,3 +110,21 @@ def test_a_stride_is_left_to_keras():
     theirs.build(maps.shape)
     theirs.set_weights(ours.get_weights())
     np.testing.assert_allclose(ours(maps), theirs(maps), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "flags", "computes"),
+    [
+        ([], {"avx2"}, False),
+        ([], {"avx2", "avx512_bf16"}, True),
+        ([], {"amx_bf16"}, True),
+        ([{"compute_capability": (8, 0)}], {"avx2"}, True),
+        ([{"compute_capability": (7, 5)}], {"amx_bf16"}, False),
+        ([{"compute_capability": (9, 0)}, {"compute_capability": (7, 0)}], set(), False),
+        ([{"device_name": "of another maker"}], {"amx_bf16"}, False),
+    ],
+)
+def test_who_computes_bfloat16(gpus, flags, computes, monkeypatch):
+    monkeypatch.setattr("tfviz.gradients.gpu_details", lambda: gpus)
+    monkeypatch.setattr(provenance, "processor_flags", lambda: frozenset(flags))
+    assert provenance.computes_bfloat16() is computes

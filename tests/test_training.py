@@ -101,6 +101,13 @@ def test_the_pictures_kept_apart():
     np.testing.assert_array_equal(training.split(data, TINY)[1][0], kept)
 
 
+def test_moments():
+    pictures = np.random.default_rng(0).integers(0, 200, (7, 32, 32, 3), np.uint8)
+    mean, std = training.moments(pictures)
+    np.testing.assert_allclose(mean, (pictures / 255).mean((0, 1, 2)), rtol=1e-12)
+    np.testing.assert_allclose(std, (pictures / 255).std((0, 1, 2)), rtol=1e-12)
+
+
 def test_whitening_kernels():
     pictures = np.random.default_rng(0).integers(0, 256, (300, 32, 32, 3), np.uint8)
     pictures = (pictures // 2 + np.roll(pictures, 1, axis=2) // 2).astype(np.uint8)  # neighbours alike
@@ -180,7 +187,7 @@ def test_a_run_learns_and_says_so(undisturbed):
 
 
 @pytest.mark.parametrize("network", ["cifar_resnet", "cifar_cnn"])
-def test_a_run_in_two_goes_ends_with_the_same_numbers(network, tmp_path):
+def test_a_run_in_two_goes_ends_with_the_same_numbers(network, tmp_path, monkeypatch):
     """Dropout, momenta, order, augmentation: bit for bit."""
     preset = TINY
     if network == "cifar_cnn":
@@ -193,8 +200,12 @@ def test_a_run_in_two_goes_ends_with_the_same_numbers(network, tmp_path):
     whole.run(*QUIET)
     Training(preset, data, tmp_path / "two", seed=3).run(*QUIET, until=1)
     lines = []
+    (tmp_path / "two" / ".checkpoint.half.npz").write_bytes(b"of a killed run")
+    monkeypatch.setattr(training.provenance, "devices", lambda: ["another processor"])
     second = Training(preset, data, tmp_path / "two", seed=3)
     second.run(lines.append, QUIET[1])
+    assert second.progressed.devices == [*whole.progressed.devices, "another processor"]
+    assert not (tmp_path / "two" / ".checkpoint.half.npz").exists()
     assert lines[0].startswith("going on after epoch 1 of 2")
     assert second.progressed.resumed == 1
 
@@ -237,7 +248,7 @@ def test_killed_twice_in_the_middle_of_an_epoch(undisturbed, tmp_path):
             np.testing.assert_array_equal(end[f"arr_{number}"], value)
 
 
-def test_checkpoints_that_cannot_be_used(undisturbed, tmp_path):
+def test_checkpoints_that_cannot_be_used(undisturbed, tmp_path, monkeypatch):
     data = pictures_of(200)
     whole = (undisturbed.folder / "checkpoint.npz").read_bytes()
     path = tmp_path / "checkpoint.npz"
@@ -251,6 +262,11 @@ def test_checkpoints_that_cannot_be_used(undisturbed, tmp_path):
     with pytest.raises(BadFileError, match="another run"):
         Training(replace(TINY, pictures=180), data, tmp_path, seed=3)
     assert len(Training(TINY, data, tmp_path, seed=3).progressed.epochs) == 2
+    monkeypatch.setattr(training, "precision_of", lambda recipe: "mixed_bfloat16")
+    with pytest.raises(
+        BadFileError, match="was computed in float32, this machine would go on in mixed_bfloat16"
+    ):
+        Training(TINY, data, tmp_path, seed=3)
 
 
 def test_the_test_split_is_judged_once(undisturbed):

@@ -29,10 +29,12 @@ _MODEL_OUTPUT = "(output)"  # not a name that a layer can have
 
 def gpus() -> list[str]:
     """Names of the GPUs that TensorFlow uses."""
-    details = [
-        tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")
-    ]
-    return [str(detail.get("device_name", "GPU of unknown name")) for detail in details]
+    return [str(details.get("device_name", "GPU of unknown name")) for details in gpu_details()]
+
+
+def gpu_details() -> list[dict[str, Any]]:
+    """What TensorFlow knows of its GPUs: "device_name" and "compute_capability" (major, minor), where they have one."""
+    return [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
 
 
 class Probe:

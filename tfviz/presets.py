@@ -71,7 +71,7 @@ class Recipe:
         warmup: share of the steps.
         momentum: of Muon.
         adam_rate: rate of Adam's steps inside Muon, as a share of the learning rate.
-        weight_decay: decoupled, per step times the rate; kernels only.
+        weight_decay: decoupled, per step times the rate; with Muon of kernels only.
         label_smoothing: share of each label spread over all classes (C. Szegedy and others 2015).
         shift: how many pixels pictures are shifted by at most, each way; what comes in is mirrored.
         cutout: side of the square, somewhere in every picture, that is blanked to the mean colour (T. DeVries and
@@ -157,6 +157,14 @@ _FAST = Recipe(
 )
 # It learns more slowly than the residual network, and knows less by heart: less augmentation.
 _CNN = replace(_FAST, epochs=20, adam_rate=0.05, shift=3, cutout=0)
+
+BATCH_NORM_MOMENTUM = 0.9
+"""How much of the moving moments stays at every step."""
+BATCH_NORM_EPSILON = 1e-5
+MUON_ITERATIONS = 4
+"""Newton-Schulz iterations of a step of Muon."""
+ADAM_BETA_2 = 0.99
+"""Of the Adam in Muon."""
 
 PRESETS: dict[str, dict[str, Preset]] = {
     "cifar_cnn": {

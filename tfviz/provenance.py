@@ -75,8 +75,16 @@ def processor() -> str:
 
 
 def computes_bfloat16() -> bool:
-    """Whether the processor (Linux, x86) or a GPU of TensorFlow's has instructions for bfloat16."""
-    return len(devices()) > 1 or not processor_flags().isdisjoint({"amx_bf16", "avx512_bf16"})
+    """Whether TensorFlow's GPUs have instructions for bfloat16; without a GPU, whether the processor (x86, Linux) has.
+
+    NVIDIA's have them from compute capability 8.0 on (CUDA C++ programming guide, "Compute capabilities").
+    """
+    if "tensorflow" in sys.modules:
+        from tfviz.gradients import gpu_details
+
+        if details := gpu_details():
+            return all(one.get("compute_capability", (0, 0)) >= (8, 0) for one in details)
+    return not processor_flags().isdisjoint({"amx_bf16", "avx512_bf16"})
 
 
 @cache

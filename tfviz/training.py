@@ -27,7 +27,7 @@ from tfviz.errors import DAMAGED_ARCHIVE, BadFileError
 from tfviz.models import cifar
 from tfviz.models.layers import on_tensorflow_cpu
 from tfviz.muon import ConvolutionMuon
-from tfviz.presets import Preset, Recipe, Views
+from tfviz.presets import ADAM_BETA_2, MUON_ITERATIONS, Preset, Recipe, Views
 from tfviz.results import read_json, write_atomically, write_json
 
 Array = npt.NDArray[Any]
@@ -40,6 +40,7 @@ class Progressed:
     """What is known of a training run after some epochs; the content of a checkpoint but for the variables.
 
     Attributes:
+        devices: on which it ran; those of all sessions, if it was taken up again elsewhere.
         epochs: one dict per finished epoch: "train_loss", "train_accuracy" (on augmented pictures, dropout on, the mean
             while the weights change), "validation_loss", "validation_accuracy", "seconds"; losses are
             cross-entropies in nats without label smoothing.
@@ -48,6 +49,7 @@ class Progressed:
 
     epochs: list[dict[str, float]] = field(default_factory=list)
     resumed: int = 0
+    devices: list[str] = field(default_factory=list)
 
     @property
     def seconds(self) -> float:
@@ -140,6 +142,18 @@ def split(data: Batch, preset: Preset) -> tuple[tuple[Array, Array], tuple[Array
     return (data.pictures[used], data.labels[used]), (data.pictures[kept], data.labels[kept])
 
 
+def moments(pictures: Array) -> tuple[Array, Array]:
+    """Mean and standard deviation (3,) of the colours of pictures (N, H, W, 3) uint8, on the scale [0, 1].
+
+    From how often each value occurs: exact, and without a copy of the data set in floats.
+    """
+    counts = np.stack([np.bincount(pictures[..., colour].ravel(), minlength=256) for colour in range(3)])
+    values = np.arange(256) / 255
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    mean = shares @ values
+    return mean, np.sqrt((shares * (values - mean[:, None]) ** 2).sum(axis=1))
+
+
 def whitening_kernels(pictures: Array, mean: Array, std: Array, size: int, filters: int) -> Array:
     """Kernels (size, size, 3, n) whose outputs on standardised pictures are uncorrelated and of variance about 1.
 
@@ -186,8 +200,8 @@ def optimizer_of(recipe: Recipe, total_steps: int) -> keras.optimizers.Optimizer
         weight_decay=recipe.weight_decay,
         adam_weight_decay=recipe.weight_decay,
         adam_lr_ratio=recipe.adam_rate,
-        adam_beta_2=0.99,
-        ns_steps=4,
+        adam_beta_2=ADAM_BETA_2,
+        ns_steps=MUON_ITERATIONS,
     )
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     return optimizer
@@ -230,10 +244,7 @@ class Training:
         self.training, self.validation = split(data, preset)
         # Once, not in each epoch: TensorFlow keeps what it was given to iterate over.
         self._padded = with_margins(self.training[0], recipe.shift)
-        pixels = self.training[0].reshape(-1, 3)
-        # Sums of integers: exact, and without a float copy of the data set.
-        self.mean = pixels.mean(axis=0) / 255
-        self.std = pixels.std(axis=0) / 255
+        self.mean, self.std = moments(self.training[0])
         self.steps = len(self.training[0]) // recipe.batch
         keras.utils.set_random_seed(seed)
         before = keras.config.dtype_policy()
@@ -289,7 +300,11 @@ class Training:
             until: how many epochs shall be done at the end.
         """
         recipe = self.preset.recipe
+        known = self.progressed.devices
+        known.extend(device for device in provenance.devices() if device not in known)
         done = len(self.progressed.epochs)
+        for left in self.folder.glob(".*.npz"):
+            left.unlink(missing_ok=True)  # half a checkpoint, of a run that was killed while it wrote
         if done:
             self.progressed.resumed += 1
             say(f"going on after epoch {done} of {recipe.epochs}, from {self._checkpoint}")
@@ -315,7 +330,8 @@ class Training:
         entry = {name: float(value) for name, value in entry.items()}
         if not all(math.isfinite(value) for value in entry.values()):
             raise BadFileError(
-                f"{self.folder}: training diverged in epoch {epoch + 1} (the loss is not finite): lower the rate."
+                f"{self.folder}: training diverged in epoch {epoch + 1} (the loss is not finite): try another --seed, "
+                f"or a lower learning rate in tfviz/presets.py."
             )
         return entry | {"seconds": round(time.perf_counter() - clock, 3)}
 
@@ -358,6 +374,12 @@ class Training:
             with np.load(self._checkpoint, allow_pickle=False) as stored:
                 state = json.loads(str(stored["state"]))
                 values = [stored[f"{index}"] for index in range(len(stored.files) - 1)]
+            precision = self._identity()["precision"]
+            if (before := state["run"].get("precision", "another precision")) != precision:
+                raise BadFileError(
+                    f"{self._checkpoint} was computed in {before}, this machine would go on in {precision}: go on "
+                    "where it began, or delete the file and train anew."
+                )
             if state["run"] != self._identity() or [value.shape for value in values] != [
                 tuple(variable.shape) for variable in variables
             ]:
@@ -373,7 +395,11 @@ class Training:
             variable.assign(value)
 
     def _identity(self) -> dict[str, Any]:
-        return {"preset": self.preset.as_json(), "seed": self.seed}
+        return {
+            "preset": self.preset.as_json(),
+            "seed": self.seed,
+            "precision": precision_of(self.preset.recipe),
+        }
 
 
 class _Watch(keras.callbacks.Callback):
@@ -444,6 +470,15 @@ def folder_of(out: Path, preset: Preset, data_sha256: str, seed: int) -> Path:
     return out / "training" / f"{preset.network}-{preset.name}-seed{seed}-{key}"
 
 
+def finished(folder: Path) -> dict[str, Any] | None:
+    """The record of a training that came to its end in this folder (see `finish`), or None; weights lie beside it."""
+    path = folder / "record.json"
+    if not path.exists() or not (folder / "weights.npz").exists():
+        return None
+    stored: dict[str, Any] = read_json(path)
+    return stored
+
+
 def finish(training: Training, data: Batch, test: Batch) -> dict[str, Any]:
     """Judge a finished training on the test split, once, and keep record and weights beside the checkpoint.
 
@@ -461,9 +496,7 @@ def finish(training: Training, data: Batch, test: Batch) -> dict[str, Any]:
         ValueError: the training is not at its end.
     """
     preset, recipe = training.preset, training.preset.recipe
-    path = training.folder / "record.json"
-    if path.exists():
-        stored: dict[str, Any] = read_json(path)
+    if (stored := finished(training.folder)) is not None:
         return stored
     if len(training.progressed.epochs) < recipe.epochs:
         raise ValueError(f"{len(training.progressed.epochs)} of {recipe.epochs} epochs are done")
@@ -494,7 +527,6 @@ def finish(training: Training, data: Batch, test: Batch) -> dict[str, Any]:
         "mean": training.mean.tolist(),
         "std": training.std.tolist(),
         "precision": precision_of(recipe),
-        "devices": provenance.devices(),
         "versions": provenance.versions(),
         "commit": provenance.commit(),
         "finished": provenance.now(),
@@ -514,5 +546,5 @@ def finish(training: Training, data: Batch, test: Batch) -> dict[str, Any]:
             temporary, training.model, preset.architecture, training.mean.tolist(), training.std.tolist()
         ),
     )
-    write_json(path, record)
+    write_json(training.folder / "record.json", record)
     return record

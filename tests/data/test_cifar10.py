@@ -197,6 +197,12 @@ def test_bad_archives(archive, tmp_path, monkeypatch):
     assert "damaged or cut short" in refusal(tmp_path)
     path.write_bytes(gzip.compress(b"no tar" * 1000))
     assert "damaged or cut short" in refusal(tmp_path)
+    for headers in ({"GNU.sparse.map": "x"}, {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}):
+        with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT) as tar:
+            info = tarfile.TarInfo("cifar-10-batches-py/test_batch")
+            info.size, info.pax_headers = 512, headers
+            tar.addfile(info, io.BytesIO(b"x" * 512))
+        assert "damaged or cut short" in refusal(tmp_path)
     path.write_bytes(whole)
     monkeypatch.setattr(cifar10, "_LARGEST_ARCHIVE", 100_000)
     assert "holds more than CIFAR-10 does" in refusal(tmp_path)
@@ -247,7 +253,7 @@ def test_the_training_split_is_the_original_only_if_every_batch_is(whole_set, mo
 
 def test_a_missing_training_batch_is_named(whole_set):
     (whole_set / "cifar-10-batches-py" / "data_batch_4").unlink()
-    with pytest.raises(BadFileError, match="data_batch_4"):
+    with pytest.raises(BadFileError, match=r"data_batch_4 is missing\. Get CIFAR-10 again\."):
         cifar10.read_train(whole_set)
 
 
@@ -382,3 +388,12 @@ def test_a_cache_that_cannot_be_written(serve, cache):
     cache.write_bytes(b"a file in its place")
     with pytest.raises(DataUnavailableError, match="cache"):
         get()
+
+
+def test_a_test_batch_alone_is_found_but_is_not_enough_to_train_on(serve, empty_home, cache, whole_set):
+    keras = empty_home / "cifar-10-batches-py"
+    keras.mkdir(parents=True)
+    (whole_set / "cifar-10-batches-py" / "test_batch").rename(keras / "test_batch")
+    serve("good")
+    assert cifar10.find() == keras
+    assert get() == cache / "cifar-10-python.tar.gz"

@@ -1,15 +1,16 @@
 """Both CIFAR-10 parts: what they show with and without the data, and after a training of their own."""
 
 import json
+import re
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from tests.test_training import pictures_of
-from tfviz import cifar_part, grading
+from tfviz import cifar_part, grading, report
 from tfviz.context import Context, Inputs
 from tfviz.data import cifar10
 from tfviz.errors import BadFileError, DataUnavailableError
@@ -17,7 +18,7 @@ from tfviz.models import cifar
 from tfviz.parts import cifar_cnn, cifar_resnet
 from tfviz.presets import PRESETS
 from tfviz.progress import Reporter
-from tfviz.results import PartResult
+from tfviz.results import FigureFile, Number, PartResult
 
 PARTS = {"cifar_cnn": cifar_cnn, "cifar_resnet": cifar_resnet}
 QUIET = Reporter(Console(quiet=True))
@@ -31,6 +32,23 @@ def data(monkeypatch, tmp_path):
     monkeypatch.setattr(cifar10, "read_train", lambda place: pictures_of(300))
     monkeypatch.setattr(cifar10, "read_test_batch", lambda place: pictures_of(120, seed=1))
     return place
+
+
+def page_of(part, findings):
+    """The part's section as text, from findings that went through JSON as stored ones do."""
+    files = [FigureFile(f"figures/x/{one.name}.svg", one.caption, one.alt) for one in part.figures(findings)]
+    provenance = {
+        "network": "", "seed": 0, "started": "today", "seconds": 1.0, "devices": ["CPU"], "commit": "c",
+        "versions": {}, "quick": False,
+    }  # fmt: skip
+    facts = json.loads(json.dumps(findings.facts))
+    settings = asdict(part.SETTINGS)
+    result = PartResult(part.ID, "done", findings.numbers, tuple(files), facts, settings, provenance)
+    assert report.misfit(result) == ""
+    section = report.Section(part.ID, part.TITLE, part.TRACK, result, ())
+    page = report.render([section], {"created": "today", "commit": "c", "versions": {}})
+    page = page.split('<section class="part"')[1]
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page)).replace("\xa0", " ")
 
 
 def verdicts(part, findings):
@@ -60,6 +78,10 @@ def test_without_the_data_the_recorded_numbers_are_shown_as_such(name):
     assert [one.name for one in part.figures(findings)] == ["curves", "minutes", "confusion"]
     for verdict in verdicts(part, findings):
         assert verdict.status == ("not comparable" if verdict.kind == "published" else "pass"), verdict
+    page = page_of(part, findings)
+    assert "CIFAR-10 is not on this machine, so nothing was judged anew" in page
+    assert f"A recorded training: preset {record['preset']['name']}" in page
+    assert f"on {record['data']}" in page
 
 
 @pytest.mark.parametrize("name", PARTS)
@@ -71,7 +93,18 @@ def test_with_the_data_the_weights_are_judged_anew(name, data):
     assert findings.arrays["confusion"].sum() == 120
     accuracy = findings.numbers["test_accuracy"].value
     assert accuracy == pytest.approx(np.trace(findings.arrays["confusion"]) / 120)
-    assert "tested on made up" in findings.numbers["test_accuracy"].network
+    record = json.loads(cifar.BUNDLED[name].with_suffix(".json").read_text())
+    own = cifar_part.label_of(name, record["preset"]["name"], record["data"], record["data"])
+    for number, value in findings.numbers.items():
+        judged_now = number in {"test_accuracy", "test_loss", "most_confused"} or number.startswith(
+            "accuracy_"
+        )
+        assert ("tested on made up" in value.network) == judged_now, number
+        assert judged_now or value.network == own
+    page = page_of(part, findings)
+    assert "judged by this run on the test split of made up" in page
+    assert "the picture alone (CIFAR-10 (JPEG copy))" in page
+    assert "differ in their seed, on CIFAR-10 (JPEG copy)" in page
     assert findings.arrays["mistakes"].shape == (5, 32, 32, 3)
     known = {picture.tobytes() for picture in test.pictures}
     for picture, mistake in zip(findings.arrays["mistakes"], findings.facts["mistakes"], strict=True):
@@ -97,13 +130,48 @@ def test_smoke_training_is_taken_up_again_and_never_graded(name, data, tmp_path)
     assert findings.numbers["epochs"].value == 3
     assert findings.numbers["test_accuracy"].network == f"{name} (smoke, made up)"
     assert {verdict.status for verdict in verdicts(part, findings)} == {"not comparable"}
+    page = page_of(part, findings)
+    assert "Trained by this run: preset smoke, 3 epochs over 200 pictures of made up" in page
+    assert "A shorter training than the network needs" in page
+    (folder / "checkpoint.npz").unlink()
     again = part.run(part.SETTINGS, context)
     assert again.numbers == findings.numbers, "the finished training is used, not repeated"
-    part.figures(findings)
+    (folder / "record.json").unlink()
     (folder / "checkpoint.npz").write_bytes(b"")
     with pytest.raises(BadFileError, match="damaged"):
         part.run(part.SETTINGS, context)
     shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    ("losses", "schedule", "says"),
+    [
+        ((0.9, 0.8, 0.7), "one cycle", "is lowest at the end (0.700), so stopping earlier"),
+        (
+            (0.9, 0.7, 0.705),
+            "one cycle",
+            "ends within 2 % of its lowest (0.705; 0.700 after epoch 2), so stopping",
+        ),
+        (
+            (0.9, 0.7, 0.8),
+            "one cycle",
+            "(0.700 after epoch 2; 0.800 at the end): the last epochs over-fitted.",
+        ),
+        (
+            (0.9, 0.7, 0.8),
+            "constant",
+            "(0.700 after epoch 2; 0.800 at the end): what of that is over-fitting",
+        ),
+    ],
+)
+def test_what_is_said_of_over_fitting_follows_the_validation_loss(losses, schedule, says):
+    findings = cifar_resnet.run(cifar_resnet.SETTINGS, Context(0, QUIET))
+    record = json.loads(json.dumps(findings.facts["record"]))
+    record["epochs"] = [{**record["epochs"][0], "validation_loss": loss} for loss in losses]
+    record["preset"]["recipe"]["schedule"] = schedule
+    page = page_of(cifar_resnet, replace(findings, facts={**findings.facts, "record": record}))
+    assert says in page
+    assert ("warmup" in page) == (schedule == "one cycle")
 
 
 def test_training_without_data_says_what_to_do(tmp_path):
@@ -140,3 +208,25 @@ def test_published_values_are_graded_on_the_published_network_alone():
     assert own.recipe.epochs == 100
     assert own.recipe.batch == 128
     assert own.recipe.optimizer == "nadam"
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "loss", "resnet", "cnn"),
+    [
+        (0.95, 0.2, ["pass", "pass", "pass"], "pass"),
+        (0.885, 0.4, ["pass", "pass", "pass"], "pass"),
+        (0.83, 0.45, ["fail", "fail", "pass"], "fail"),
+    ],
+)
+def test_doing_better_than_published_is_no_failure(accuracy, loss, resnet, cnn):
+    def statuses(part, kind):
+        values = {"test_accuracy": accuracy, "test_loss": loss, "epochs": 100}
+        label = f"{part.ID} (published)"
+        result = PartResult(
+            part.ID, "done", {name: Number(value, "", label) for name, value in values.items()}
+        )
+        return [grading.grade(part.ID, one, result).status for one in part.EXPECTED if one.kind == kind]
+
+    assert statuses(cifar_resnet, "published") == resnet
+    assert statuses(cifar_cnn, "published") == ["not comparable"]
+    assert statuses(cifar_cnn, "reference") == [cnn]

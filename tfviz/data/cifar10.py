@@ -80,7 +80,7 @@ class Batch:
 
 
 def find(data_dir: Path | None = None) -> Path | None:
-    """Where CIFAR-10 is on this machine: the batches' folder or the archive, for `read_train` and `read_test`.
+    """Where CIFAR-10 is on this machine: the batches' folder or the archive, for `read_train` and `read_test_batch`.
 
     Looks into `data_dir` alone if it is given, else into the cache of this program and into Keras'.
 
@@ -93,10 +93,9 @@ def find(data_dir: Path | None = None) -> Path | None:
         keras = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "datasets"
         folders = [keras / f"{FOLDER}-target" / FOLDER, keras / FOLDER]
         archives = [cache_folder() / ARCHIVE, keras / ARCHIVE]
-    batches = (*TRAIN_BATCHES, TEST_BATCH)
     partial = next((folder for folder in folders if (folder / TEST_BATCH).is_file()), None)
     for folder in folders:
-        if all((folder / name).is_file() for name in batches):
+        if _holds_all(folder):
             return folder
     for archive in archives:
         if archive.is_file():
@@ -118,7 +117,7 @@ def fetch(
     attempts: int = 3,
     pause: float = 1.0,
 ) -> Path:
-    """Finds CIFAR-10 on this machine, or downloads the archive into the cache.
+    """Finds the whole of CIFAR-10 on this machine, or downloads the archive into the cache.
 
     Args:
         offline: download nothing.
@@ -134,7 +133,9 @@ def fetch(
     target = cache_folder() / ARCHIVE
     failure = "downloads are forbidden (--offline)"
     found = find()
-    if found is not None and (found != target or _is_original(target)):
+    if found is not None and (
+        _is_original(target) if found == target else _holds_all(found) or found.is_file()
+    ):
         return found
     if not offline:
         try:
@@ -191,6 +192,10 @@ def _read(place: Path, names: Sequence[str]) -> list[Batch]:
     return [_batch(_content(place / name), place / name, name) for name in names]
 
 
+def _holds_all(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in (*TRAIN_BATCHES, TEST_BATCH))
+
+
 def _is_original(archive: Path) -> bool:
     """Whether the cached archive is whole: what was changed or cut there since is fetched again."""
     return archive.stat().st_size == SOURCE.size and file_sha256(archive) == SOURCE.sha256
@@ -214,6 +219,8 @@ def _content(path: Path) -> bytes:
         if path.stat().st_size > _LARGEST_BATCH:
             raise BadFileError(f"{path} is too large for a batch of CIFAR-10. {_AGAIN}")
         return path.read_bytes()
+    except FileNotFoundError as error:
+        raise BadFileError(f"{path} is missing. {_AGAIN}") from error
     except OSError as error:
         raise BadFileError(f"{path} cannot be read ({error.strerror}): check its permissions.") from error
 
@@ -245,7 +252,8 @@ def _unpacked(path: Path, names: Sequence[str]) -> list[bytes]:
                         contents[member.name] = file.read()
             while limited.read(1 << 20):  # up to the checksum at the end
                 pass
-    except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile) as error:
+    except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile, ValueError) as error:
+        # ValueError: what tarfile makes of nonsense in extended headers.
         raise BadFileError(f"{path} is damaged or cut short. {_AGAIN}") from error
     except OSError as error:
         raise BadFileError(f"{path} cannot be read ({error.strerror}): check its permissions.") from error

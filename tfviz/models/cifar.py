@@ -20,7 +20,7 @@ from keras import layers
 
 from tfviz.errors import DAMAGED_ARCHIVE, BadFileError
 from tfviz.models.layers import BatchNormalization, Convolution
-from tfviz.presets import Architecture, PlainCnn, ResNet
+from tfviz.presets import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Architecture, PlainCnn, ResNet
 from tfviz.provenance import PACKAGE
 from tfviz.weights import port
 
@@ -128,7 +128,7 @@ def _normalised(x: Any, filters: int, kernel: int, stride: int, name: str, *, po
     x = convolution(x)
     if pool:
         x = layers.MaxPooling2D(2, name=f"{name}_pool")(x)
-    return BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)
+    return BatchNormalization(momentum=BATCH_NORM_MOMENTUM, epsilon=BATCH_NORM_EPSILON, name=f"{name}_bn")(x)
 
 
 def save(path: Path, model: keras.Model, architecture: Architecture, mean: Colour, std: Colour) -> None:

@@ -173,7 +173,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Returns the normalised maps; in training by their own moments, which the moving ones then follow."""
-        if not training or not self.trainable or len(inputs.shape) != 4 or not on_tensorflow_cpu():
+        plain = (
+            len(inputs.shape) == 4 and self.axis in (-1, 3) and self.center and self.scale and mask is None
+        )
+        if not training or not self.trainable or not plain or not on_tensorflow_cpu():
             return super().call(inputs, training=training, mask=mask)
         from tfviz import tensorflow_ops
 

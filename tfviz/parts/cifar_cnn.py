@@ -33,9 +33,9 @@ EXPECTED = (
         0.01,
         "published",
         "track B",
-        ("cifar_cnn (published)",),
+        not_comparable="widths, dropout and training of the published network were not stated",
     ),
-    cifar_part.at_least_as_published(ID, PUBLISHED_ACCURACY),
+    cifar_part.at_least_as_published(ID, PUBLISHED_ACCURACY, ("fast", "published")),
 )
 
 

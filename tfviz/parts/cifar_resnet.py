@@ -38,10 +38,11 @@ PUBLISHED_EPOCHS = (
 
 _OWN = ("cifar_resnet (published)",)
 EXPECTED = (
-    Expected("test_accuracy", PUBLISHED_ACCURACY, 0.01, "published", "track B", _OWN),
-    Expected("test_loss", 0.3675, 0.05, "published", "track B", _OWN),
+    # Bounds: rate, blocks and augmentation were not stated, and whoever chooses them better has not failed.
+    Expected("test_accuracy", PUBLISHED_ACCURACY, 0.01, "published", "track B", _OWN, "at least"),
+    Expected("test_loss", 0.3675, 0.05, "published", "track B", _OWN, "at most"),
     Expected("epochs", 100, 0, "published", "track B", _OWN),
-    cifar_part.at_least_as_published(ID, PUBLISHED_ACCURACY),
+    cifar_part.at_least_as_published(ID, PUBLISHED_ACCURACY, ("fast",)),
 )
 
 
