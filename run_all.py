@@ -80,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
         choices=sorted({name for presets in PRESETS.values() for name in presets}),
         metavar="PRESET",
         help="train the CIFAR-10 networks: smoke (a minute), fast (as long as the recorded run that the report "
-        "shows) or published (the residual network: nine hours on two cores with AVX-512, longer without); "
+        "shows) or published (the residual network: nine to twelve hours on two cores with AVX-512, longer without); "
         "CIFAR-10 is downloaded if need be (170 MB); goes on where an earlier run stopped",
     )
     parser.add_argument("--offline", action="store_true", help="download nothing; use what is cached")
