@@ -210,6 +210,7 @@ def _run(chosen: Sequence[Part], options: Options) -> None:
 
 def _report(out: Path, asked_for: Sequence[str]) -> int:
     """Grade and render what is stored, print the verdicts; returns the exit status."""
+    from rich import filesize
     from rich.console import Console
     from rich.table import Table
 
@@ -262,7 +263,7 @@ def _report(out: Path, asked_for: Sequence[str]) -> int:
         if result.status != "done":
             print(f"{result.part}: {result.status}: {result.reason}")
     for path in written:
-        print(f"{path}  ({path.stat().st_size / 1e6:.1f} MB)")
+        print(f"{path}  ({filesize.decimal(path.stat().st_size)})")
     return status
 
 

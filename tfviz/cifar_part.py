@@ -151,6 +151,9 @@ def _numbers(
     def on(value: float, unit: str = "") -> Number:
         return Number(value, unit, own)
 
+    def unit_of(name: str) -> str:
+        return "nats" if name.endswith("_loss") else ""
+
     numbers = {
         "test_accuracy": Number(measured["accuracy"], "", label),
         "test_loss": Number(measured["loss"], "nats", label),
@@ -165,14 +168,14 @@ def _numbers(
     }
     for name, value in record["epochs"][-1].items():
         if name != "seconds":
-            numbers[f"last_{name}"] = on(value)
+            numbers[f"last_{name}"] = on(value, unit_of(name))
     clean = record["clean"]
     for name, value in clean.items():
-        numbers[f"clean_{name}"] = on(value)
+        numbers[f"clean_{name}"] = on(value, unit_of(name))
     if "validation_loss" in clean:
         # Training and validation pictures judged alike: what is left between them is over-fitting.
         numbers["gap_accuracy"] = on(clean["train_accuracy"] - clean["validation_accuracy"])
-        numbers["gap_loss"] = on(clean["validation_loss"] - clean["train_loss"])
+        numbers["gap_loss"] = on(clean["validation_loss"] - clean["train_loss"], "nats")
     recall = np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1)
     for name, value in zip(cifar10.CLASSES, recall, strict=True):
         numbers[f"accuracy_{name}"] = Number(float(value), "", label)
