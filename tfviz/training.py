@@ -40,11 +40,11 @@ class Progressed:
     """What is known of a training run after some epochs; the content of a checkpoint but for the variables.
 
     Attributes:
-        devices: on which it ran; those of all sessions, if it was taken up again elsewhere.
         epochs: one dict per finished epoch: "train_loss", "train_accuracy" (on augmented pictures, dropout on, the mean
             while the weights change), "validation_loss", "validation_accuracy", "seconds"; losses are
             cross-entropies in nats without label smoothing.
         resumed: how often it was taken up again.
+        devices: on which it ran; those of all sessions, if it was taken up again elsewhere.
     """
 
     epochs: list[dict[str, float]] = field(default_factory=list)
@@ -145,9 +145,12 @@ def split(data: Batch, preset: Preset) -> tuple[tuple[Array, Array], tuple[Array
 def moments(pictures: Array) -> tuple[Array, Array]:
     """Mean and standard deviation (3,) of the colours of pictures (N, H, W, 3) uint8, on the scale [0, 1].
 
-    From how often each value occurs: exact, and without a copy of the data set in floats.
+    From how often each value occurs: exact, and without a copy of the data set in larger numbers.
     """
-    counts = np.stack([np.bincount(pictures[..., colour].ravel(), minlength=256) for colour in range(3)])
+    counts = np.zeros((3, 256), np.int64)
+    for start in range(0, len(pictures), 1000):
+        colours = pictures[start : start + 1000].reshape(-1, 3).T
+        counts += [np.bincount(values, minlength=256) for values in colours]
     values = np.arange(256) / 255
     shares = counts / counts.sum(axis=1, keepdims=True)
     mean = shares @ values
