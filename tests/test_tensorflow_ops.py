@@ -75,11 +75,15 @@ def trained(layer, maps, seen):
     return [out, *gradients, *layer.non_trainable_variables]
 
 
-def test_batch_normalization_is_keras():
+@pytest.mark.parametrize(
+    ("options", "count"), [({}, 6), ({"scale": False}, 5), ({"center": False}, 5), ({"axis": 1}, 6)]
+)
+def test_batch_normalization_is_keras(options, count):
     maps, seen = 3 * normal(5, 4, 6, 7) + 2, normal(5, 4, 6, 7)
-    ours = trained(BatchNormalization(momentum=0.9, epsilon=1e-5), maps, seen)
-    theirs = trained(keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5), maps, seen)
-    assert len(ours) == len(theirs) == 6
+    options = {"momentum": 0.9, "epsilon": 1e-5, **options}
+    ours = trained(BatchNormalization(**options), maps, seen)
+    theirs = trained(keras.layers.BatchNormalization(**options), maps, seen)
+    assert len(ours) == len(theirs) == count
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-4)
 

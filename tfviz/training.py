@@ -377,13 +377,13 @@ class Training:
             with np.load(self._checkpoint, allow_pickle=False) as stored:
                 state = json.loads(str(stored["state"]))
                 values = [stored[f"{index}"] for index in range(len(stored.files) - 1)]
-            precision = self._identity()["precision"]
-            if (before := state["run"].get("precision", "another precision")) != precision:
+            before, run = state["run"], self._identity()
+            if (precision := before.get("precision", "another precision")) != run["precision"]:
                 raise BadFileError(
-                    f"{self._checkpoint} was computed in {before}, this machine would go on in {precision}: go on "
-                    "where it began, or delete the file and train anew."
+                    f"{self._checkpoint} was computed in {precision}, this machine would go on in "
+                    f"{run['precision']}: go on where it began, or delete the file and train anew."
                 )
-            if state["run"] != self._identity() or [value.shape for value in values] != [
+            if before != run or [value.shape for value in values] != [
                 tuple(variable.shape) for variable in variables
             ]:
                 raise BadFileError(

@@ -134,7 +134,7 @@ def fetch(
     failure = "downloads are forbidden (--offline)"
     found = find()
     if found is not None and (
-        _is_original(target) if found == target else _holds_all(found) or found.is_file()
+        _holds_all(found) if found.is_dir() else found != target or _is_original(target)
     ):
         return found
     if not offline:
