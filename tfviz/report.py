@@ -175,11 +175,14 @@ def network_name(label: str) -> str:
 
 
 def significant(value: float, digits: int = 4) -> str:
-    """A number as people write it: so many significant digits, thousands apart, an exponent only where needed."""
-    if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e15):
+    """A number as people write it: so many significant digits, thousands apart, an exponent only where needed.
+
+    Integers are counts and are written in full. Floats from a million on are measured, even where they have no fraction.
+    """
+    if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e6):
         return f"{int(value):,}".replace(",", "\u202f") if abs(value) >= 10_000 else str(int(value))
     exponent = math.floor(math.log10(abs(value)))
-    if not -4 <= exponent < 9:
+    if not -4 <= exponent < 6:
         mantissa, power = f"{value:.{digits - 1}e}".split("e")
         superscript = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
         return f"{mantissa} × 10{superscript}".replace("-", "−")
