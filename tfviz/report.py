@@ -177,7 +177,8 @@ def network_name(label: str) -> str:
 def significant(value: float, digits: int = 4) -> str:
     """A number as people write it: so many significant digits, thousands apart, an exponent only where needed.
 
-    Integers are counts and are written in full. Floats from a million on are measured, even where they have no fraction.
+    Integers are counts and are written in full. Floats from a million on are measured, even where they have no
+    fraction.
     """
     if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e6):
         return f"{int(value):,}".replace(",", "\u202f") if abs(value) >= 10_000 else str(int(value))
