@@ -1,4 +1,4 @@
-"""What keeping freed memory (`tfviz.allocator`) saves in training.
+"""What keeping freed memory (`tfviz.training.allocator`) saves in training.
 
     python -m bench.allocator [--steps 60] [--repeat 3]
 
@@ -28,9 +28,10 @@ def measure(keep: bool, steps: int) -> None:
     tfviz.import_tensorflow()
     import numpy as np
 
-    from tfviz import allocator, training
     from tfviz.data import cifar10
-    from tfviz.presets import PRESETS
+    from tfviz.training import allocator
+    from tfviz.training import loop as training
+    from tfviz.training.presets import PRESETS
 
     if not keep:
         allocator.keep_freed_memory = lambda: False

@@ -3,7 +3,7 @@
     python -m bench.kernel_gradient [--precision bfloat16] [--batch 128] [--repeat 30]
 
 The shapes are those of this project's networks. All three forms of one shape are measured in turn, again and again;
-printed are the medians in milliseconds. `tfviz.tensorflow_ops` chooses by what is found here.
+printed are the medians in milliseconds. `tfviz.backend.tensorflow_operations` chooses by what is found here.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def forms(side: int, channels: int, filters: int, kernel: int) -> Mapping[str, C
     """The three forms, each a function of the maps and the output's gradient."""
     import tensorflow as tf
 
-    from tfviz import tensorflow_ops
+    from tfviz.backend import tensorflow_operations as tensorflow_ops
 
     shape = tf.TensorShape((kernel, kernel, channels, filters))
 
@@ -90,7 +90,7 @@ def main() -> None:
     import tfviz
 
     tfviz.import_tensorflow()
-    from tfviz import allocator
+    from tfviz.training import allocator
 
     allocator.keep_freed_memory()
     print(f"{arguments.precision}, {arguments.batch} pictures, milliseconds")

@@ -43,12 +43,12 @@ def keras_step(name: str, kernel: int, batch: int, precision: str) -> Callable[[
     import numpy as np
     import tensorflow as tf
 
-    from tfviz import allocator
     from tfviz.models import cifar
-    from tfviz.presets import ResNet
+    from tfviz.training import allocator
+    from tfviz.models.architectures import ResNet
 
     if name == "tfviz":
-        allocator.keep_freed_memory()  # as `tfviz.training` does
+        allocator.keep_freed_memory()  # as `tfviz.training.loop` does
     if name == "keras":
         cifar.Convolution, cifar.BatchNormalization = keras.layers.Conv2D, keras.layers.BatchNormalization  # type: ignore
     if precision == "bfloat16":

@@ -49,8 +49,8 @@ def context_on(real_weights):
     """context_on(name): what the runner would hand to a part that runs on that network."""
     from rich.console import Console
 
-    from tfviz.context import Context
-    from tfviz.progress import Reporter
+    from tfviz.experiment.context import Context
+    from tfviz.experiment.progress import Reporter
 
     def get(name, seed=0):
         return Context(seed, Reporter(Console(quiet=True)), name, real_weights(name))

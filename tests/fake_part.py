@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from tfviz.grading import Expected
-from tfviz.results import Drawing, Findings, Number
+from tfviz.experiment.grading import Expected
+from tfviz.experiment.part import Drawing, Findings, Number
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Settings:
 
 @dataclass
 class FakePart:
-    """Counts its runs; fails with `error` if that is set."""
+    """Counts its runs; fails with `error`, or in its figure with `drawing_error`, if that is set."""
 
     ID: str = "fake"
     TITLE: str = "A part made up for a test"
@@ -27,6 +27,7 @@ class FakePart:
     QUICK: Settings = field(default_factory=lambda: Settings(size=2))
     EXPECTED: tuple = (Expected("sum", 3.0, 0.5, "reference", "ones add up"),)
     error: Exception | None = None
+    drawing_error: Exception | None = None
     runs: list = field(default_factory=list)
 
     def run(self, settings, context):
@@ -36,9 +37,14 @@ class FakePart:
         ones = np.ones(settings.size)
         return Findings({"sum": Number(float(ones.sum()), "px")}, {"ones": ones}, {"word": "three"})
 
-    def figures(self, findings):
-        from matplotlib.figure import Figure
+    def figures(self, findings, settings):
+        def line():
+            from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(2, 1))
-        figure.subplots().plot(findings.arrays["ones"])
-        return (Drawing("line", "A line.", "A level line.", figure),)
+            if self.drawing_error:
+                raise self.drawing_error
+            figure = Figure(figsize=(2, 1))
+            figure.subplots().plot(findings.arrays["ones"])
+            return figure
+
+        return (Drawing("line", f"A line of {settings.size}.", "A level line.", line),)

@@ -3,7 +3,8 @@
 import json
 import re
 
-from tfviz.report import NETWORK_NAMES, ROOT, like
+from tfviz.files.program import ROOT
+from tfviz.report.numbers import NETWORK_NAMES, like
 
 START, END = "<!-- results: written by python -m tests.readme_results -->", "<!-- end of results -->"
 

@@ -2,16 +2,18 @@
 
 import pytest
 
-from tfviz import grading, report, runner
+from tfviz.experiment import grading
+from tfviz.experiment.store import Store
+from tfviz.files.program import CHECKOUT
 from tfviz.parts import PARTS
 
-OUT = report.ROOT / "reports"
+OUT = CHECKOUT / "reports"
 EXPECTED = [(part.ID, expected) for part in PARTS for expected in part.EXPECTED]
 
 
 @pytest.fixture(scope="module")
 def results():
-    found = runner.load_results(OUT, [part.ID for part in PARTS])
+    found = Store(OUT).load_all([part.ID for part in PARTS])
     assert found, f"{OUT} holds no results: python run_all.py"
     return found
 

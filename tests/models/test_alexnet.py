@@ -6,6 +6,7 @@ from tests.golden.weights_from_seed import weights
 from tests.models.parity import differences
 from tfviz.errors import BadFileError
 from tfviz.models import alexnet, layouts
+from tfviz.models.colours import IMAGENET_MEAN, IMAGENET_STD
 
 WEIGHTED = ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"]
 FEATURES = [
@@ -88,7 +89,7 @@ def test_without_normalize_the_networks_own_input_goes_in(features):
     bare = alexnet.build_features((None, None, 3), normalize=False)
     bare.set_weights(features.get_weights())
     pictures = np.random.default_rng(0).random((2, 64, 64, 3), dtype=np.float32)
-    own = (pictures - np.float32(alexnet.MEAN)) / np.float32(alexnet.STD)
+    own = (pictures - np.float32(IMAGENET_MEAN)) / np.float32(IMAGENET_STD)
     np.testing.assert_allclose(bare(own), features(pictures), rtol=1e-4, atol=1e-5)
 
 

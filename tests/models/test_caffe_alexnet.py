@@ -4,8 +4,9 @@ import pytest
 
 from tests.golden.weights_from_seed import CAFFE_ALEXNET, weights
 from tests.models.parity import differences
-from tfviz import receptive_field
+from tfviz.measures.receptive_field import receptive_field
 from tfviz.models import caffe_alexnet, layouts
+from tfviz.models.colours import CAFFE_MEAN_BGR
 from tfviz.models.layers import GroupedConv2D
 
 LAYERS = [
@@ -74,7 +75,7 @@ def test_without_normalize_the_networks_own_input_goes_in(model):
     bare = caffe_alexnet.build(normalize=False)
     assert [layer.name for layer in bare.layers[1:]] == LAYERS
     pictures = np.random.default_rng(0).random((2, 227, 227, 3), dtype=np.float32)
-    own = 255 * pictures[..., ::-1] - np.float32(caffe_alexnet.MEAN_BGR)
+    own = 255 * pictures[..., ::-1] - np.float32(CAFFE_MEAN_BGR)
     expected = keras.Model(model.input, model.get_layer("conv1").output)(pictures)
     bare.get_layer("conv1").set_weights(model.get_layer("conv1").get_weights())
     measured = keras.Model(bare.input, bare.get_layer("conv1").output)(own)

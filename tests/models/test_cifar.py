@@ -8,7 +8,8 @@ import pytest
 import tfviz
 from tfviz.errors import BadFileError
 from tfviz.models import cifar
-from tfviz.presets import PRESETS, PlainCnn, ResNet
+from tfviz.models.architectures import PlainCnn, ResNet
+from tfviz.training.presets import PRESETS
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
@@ -109,8 +110,8 @@ def test_saved_and_loaded(saved):
     model, path = saved
     loaded = cifar.load("cifar_resnet", path)
     assert [variable.path for variable in loaded.weights] == [variable.path for variable in model.weights]
-    for one, other in zip(loaded.get_weights(), model.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other.astype(np.float16).astype(np.float32))
+    for after, before in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(after, before.astype(np.float16).astype(np.float32))
     pictures = np.random.default_rng(0).random((2, 32, 32, 3)).astype(np.float32)
     np.testing.assert_allclose(loaded(pictures), model(pictures), atol=0.05)
     assert tfviz.load("cifar_resnet", weights=path).count_params() == model.count_params()

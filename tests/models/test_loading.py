@@ -1,4 +1,5 @@
 import pickle
+from importlib import import_module
 
 import h5py
 import numpy as np
@@ -68,11 +69,13 @@ def test_a_file_that_is_not_there(tmp_path):
 
 @pytest.mark.parametrize("name", loading.NETWORKS)
 def test_every_network_has_published_weights_of_its_size(name):
-    model = loading.NETWORKS[name].build()
+    network = loading.NETWORKS[name]
+    module = import_module(f"tfviz.models.{network.module}")
+    model = getattr(module, network.build)()
     assert model.name == name
     assert model.count_params() == CATALOG[name].parameters
     variables = {variable.path for variable in model.weights}
-    for layout in loading.NETWORKS[name].layouts:
+    for layout in getattr(module, network.layouts):
         assert {row.variable for row in layout.rows} == variables
 
 

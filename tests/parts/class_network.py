@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from rich.console import Console
 
-from tfviz.context import Context
-from tfviz.progress import Reporter
+from tfviz.experiment.context import Context
+from tfviz.experiment.progress import Reporter
 
 
 def tiny_context(network, height=64, width=72, classes=8):

@@ -10,15 +10,18 @@ import pytest
 from rich.console import Console
 
 from tests.test_training import pictures_of
-from tfviz import cifar_part, grading, report
-from tfviz.context import Context, Inputs
 from tfviz.data import cifar10
 from tfviz.errors import BadFileError, DataUnavailableError
+from tfviz.experiment import grading
+from tfviz.experiment.context import Context, Inputs
+from tfviz.experiment.part import Number
+from tfviz.experiment.progress import Reporter
+from tfviz.experiment.store import FigureFile, PartResult
 from tfviz.models import cifar
+from tfviz.parts import _cifar as cifar_part
 from tfviz.parts import cifar_cnn, cifar_resnet
-from tfviz.presets import PRESETS
-from tfviz.progress import Reporter
-from tfviz.results import FigureFile, Number, PartResult
+from tfviz.report import page as report
+from tfviz.training.presets import PRESETS
 
 PARTS = {"cifar_cnn": cifar_cnn, "cifar_resnet": cifar_resnet}
 QUIET = Reporter(Console(quiet=True))

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from tests.parts.class_network import tiny_context
-from tfviz.grading import grade
+from tests.parts.drawn import drawn, html_of
+from tfviz.experiment.grading import grade
+from tfviz.experiment.store import PartResult
 from tfviz.parts import class_neuron
-from tfviz.results import PartResult
 
 SETTINGS = replace(class_neuron.SETTINGS, steps=60, keep=(0, 8, 60))
 
@@ -43,8 +44,15 @@ def test_the_numbers_are_those_of_the_last_picture(findings):
 def test_verdicts_and_figures(findings):
     result = PartResult("class_neuron", "done", findings.numbers)
     assert {grade("p", expected, result).status for expected in class_neuron.EXPECTED} == {"pass"}
-    names = [drawing.name for drawing in class_neuron.figures(findings)]
-    assert names == ["pictures", "steps", "objective", "logit", "norm"]
+    assert list(drawn(class_neuron, findings, SETTINGS)) == [
+        "pictures",
+        "steps",
+        "objective",
+        "logit",
+        "norm",
+    ]
+    html = html_of(class_neuron, findings, SETTINGS, network="squeezenet")
+    assert "takes\n66 % of the picture away at each step" in html
 
 
 @pytest.mark.parametrize(
@@ -63,7 +71,9 @@ def test_coordinates(network, own):
     assert abs(start.mean()) < 1e-3
     kernel = model.get_layer("logits").get_weights()[0][:, 3].reshape(start.shape)
     np.testing.assert_allclose(first, start + 1e-3 * (1000 * kernel - 2 * start), rtol=1e-4, atol=1e-6)
-    assert len(class_neuron.figures(findings)) == 5
+    assert len(drawn(class_neuron, findings, settings)) == 5
+    own_input = "is the network's own input" in html_of(class_neuron, findings, settings, network=network)
+    assert own_input == own
 
 
 def test_covered_fraction():

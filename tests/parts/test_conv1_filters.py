@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from tests.parts.drawn import drawn, html_of
 from tfviz.parts import conv1_filters
 
 
@@ -48,8 +49,10 @@ def test_conv2_slices_are_the_strongest(findings, context_on):
 
 @pytest.mark.weights
 def test_figures_are_drawn_from_the_findings(findings):
-    drawings = conv1_filters.figures(findings)
-    assert [drawing.name for drawing in drawings] == ["filters", "fits", "explained", "sizes", "conv2"]
+    figures = drawn(conv1_filters, findings, conv1_filters.SETTINGS)
+    assert list(figures) == ["filters", "fits", "explained", "sizes", "conv2"]
+    html = html_of(conv1_filters, findings, conv1_filters.SETTINGS, network="alexnet_features")
+    assert "the fit explains at least\n0.75 of the component's variance" in html
 
 
 def test_points_are_counted_in_wanted_bins_only():

@@ -3,9 +3,10 @@ import itertools
 import numpy as np
 import pytest
 
-from tfviz.grading import grade
+from tests.parts.drawn import drawn, html_of
+from tfviz.experiment.grading import grade
+from tfviz.experiment.store import PartResult
 from tfviz.parts import conv1_units
-from tfviz.results import PartResult
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +47,8 @@ def test_only_the_window_changes(findings):
 
 @pytest.mark.weights
 def test_figures_are_drawn_from_the_findings(findings):
-    drawings = conv1_units.figures(findings)
-    assert [drawing.name for drawing in drawings] == ["pictures", "ascent"]
+    assert list(drawn(conv1_units, findings, conv1_units.SETTINGS)) == ["pictures", "ascent"]
+    assert "62.04" in html_of(conv1_units, findings, conv1_units.SETTINGS, network="alexnet_features")
 
 
 def test_linear_maximum_against_every_corner():

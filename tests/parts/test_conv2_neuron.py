@@ -3,15 +3,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tfviz.grading import grade
+from tests.parts.drawn import drawn, html_of
+from tfviz.experiment.grading import grade
+from tfviz.experiment.store import PartResult
 from tfviz.parts import conv2_neuron
-from tfviz.results import PartResult
+
+
+SETTINGS = replace(conv2_neuron.SETTINGS, steps=100, keep=(0, 8, 100))
 
 
 @pytest.fixture(scope="module")
 def findings(context_on):
-    settings = replace(conv2_neuron.SETTINGS, steps=100, keep=(0, 8, 100))
-    return conv2_neuron.run(settings, context_on("alexnet_features"))
+    return conv2_neuron.run(SETTINGS, context_on("alexnet_features"))
 
 
 @pytest.mark.weights
@@ -43,9 +46,6 @@ def test_the_published_rate_overshoots(findings):
 def test_verdicts_and_figures(findings):
     result = PartResult("conv2_neuron", "done", findings.numbers)
     assert {grade("p", expected, result).status for expected in conv2_neuron.EXPECTED} == {"pass"}
-    assert [drawing.name for drawing in conv2_neuron.figures(findings)] == [
-        "pictures",
-        "corner",
-        "objective",
-        "terms",
-    ]
+    assert list(drawn(conv2_neuron, findings, SETTINGS)) == ["pictures", "corner", "objective", "terms"]
+    html = html_of(conv2_neuron, findings, SETTINGS, network="alexnet_features")
+    assert "a fixed point, 500 times the filter" in html

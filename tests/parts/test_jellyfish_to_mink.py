@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tfviz import report
-from tfviz.context import Inputs
-from tfviz.grading import grade
+from tests.parts.drawn import drawn, html_of
+from tfviz.experiment.context import Inputs
+from tfviz.experiment.grading import grade
+from tfviz.experiment.store import PartResult
 from tfviz.parts import jellyfish_to_mink as part
-from tfviz.results import FigureFile, PartResult
 
 SHORT = replace(part.SETTINGS, published_rates=(1e-3,), published_steps=9, steps=60, attempts_8bit=1)
 
@@ -18,7 +18,7 @@ def findings(context_on):
 
 
 @pytest.mark.weights
-def test_the_sound_search_reaches_the_published_probability_also_in_8_bits(findings):
+def test_the_nearest_picture_reaches_the_published_probability_also_in_8_bits(findings):
     for name in ("target_probability", "target_probability_8bit", "png_probability"):
         assert findings.numbers[name].value >= 0.977706
         assert findings.numbers[name].network == "squeezenet"
@@ -33,15 +33,15 @@ def test_distances_are_those_of_the_stored_pictures(findings):
     source = findings.arrays["source"]
     for array, prefix, suffix in (
         ("published", "published_loss_", ""),
-        ("sound", "", ""),
-        ("sound_8bit", "", "_8bit"),
+        ("nearest", "", ""),
+        ("nearest_8bit", "", "_8bit"),
     ):
         difference = findings.arrays[array].astype(float) - source
         numbers = {name: findings.numbers[f"{prefix}{name}{suffix}"].value for name in ("l2", "linf", "ssim")}
         assert numbers["l2"] == pytest.approx(np.sqrt((difference**2).sum()))
         assert numbers["linf"] == pytest.approx(np.abs(difference).max())
         assert 0.9 < numbers["ssim"] <= 1
-    for array in ("source", "sound_8bit"):
+    for array in ("source", "nearest_8bit"):
         levels = findings.arrays[array] * 255
         np.testing.assert_allclose(levels, np.rint(levels), atol=1e-4)
 
@@ -53,7 +53,7 @@ def test_the_published_loss_does_not_leave_the_picture(findings):
     assert findings.numbers["published_slope_start"].value < 1
     assert findings.facts["published_cannot_move"]
     assert findings.numbers["published_loss_probability"].value < 1e-9
-    assert findings.numbers["published_slope_sound"].value > 1
+    assert findings.numbers["published_slope_nearest"].value > 1
 
 
 @pytest.mark.weights
@@ -71,20 +71,12 @@ def test_verdicts(findings):
 
 @pytest.mark.weights
 def test_section_is_drawn_and_names_the_users_classes(findings):
-    drawings = part.figures(findings)
-    names = [drawing.name for drawing in drawings]
+    names = list(drawn(part, findings, SHORT))
     assert names == ["pictures", "differences", "strip", "published_curves", "search_curves"]
-    files = tuple(FigureFile(f"figures/x/{one.name}.svg", one.caption, one.alt) for one in drawings)
-    facts = findings.facts | {"source": "red fox", "target": "zebra"}
-    provenance = {
-        "network": "squeezenet", "weights": {"source": "x", "sha256": "0" * 64}, "seed": 0, "started": "today",
-        "seconds": 1.0, "devices": ["CPU"], "commit": "c", "versions": {}, "quick": False,
-    }  # fmt: skip
-    result = PartResult(part.ID, "done", findings.numbers, files, facts, vars(SHORT), provenance)
-    section = report.Section(part.ID, "title", "A", result, ())
-    text = report.render([section], {"created": "today", "commit": "c"})
+    renamed = replace(findings, facts={**findings.facts, "source": "red fox", "target": "zebra"})
+    text = html_of(part, renamed, SHORT, network="squeezenet")
     assert "“zebra”" in text
-    # The run's own classes stand where the network is quoted, and in the fixed captions of the stored figures.
+    # The run's own class stands where the network is quoted, and nowhere else.
     assert "mink" not in text.replace("“mink”", "").replace("jellyfish_to_mink", "")
     assert "cannot leave this picture" in text
 
@@ -102,5 +94,5 @@ def test_the_users_picture_and_classes_are_taken(context_on, tmp_path):
     assert found.facts["target"] == "great white shark"
     assert not found.facts["drawn"]
     assert found.arrays["source"].std() > 0.1
-    part.figures(found)
+    assert len(drawn(part, found, tiny)) == 5
     assert found.facts["rates"][0]["counted"]

@@ -4,17 +4,20 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from tfviz.context import Context
-from tfviz.grading import grade
+from tests.parts.drawn import drawn, html_of
+from tfviz.experiment.context import Context
+from tfviz.experiment.grading import grade
+from tfviz.experiment.progress import Reporter
+from tfviz.experiment.store import PartResult
 from tfviz.parts import narrow_network
-from tfviz.progress import Reporter
-from tfviz.results import PartResult
+
+
+SETTINGS = replace(narrow_network.QUICK, units=(1, 3, 24), functions_each=2, points=501, shown_units=3)
 
 
 @pytest.fixture(scope="module")
 def findings():
-    settings = replace(narrow_network.QUICK, units=(1, 3, 24), functions_each=2, points=501, shown_units=3)
-    return narrow_network.run(settings, Context(0, Reporter(Console(quiet=True))))
+    return narrow_network.run(SETTINGS, Context(0, Reporter(Console(quiet=True))))
 
 
 def test_every_verdict(findings):
@@ -66,5 +69,7 @@ def test_without_its_faults_the_published_construction_is_right():
 
 
 def test_figures_are_drawn_from_the_findings(findings):
-    drawings = narrow_network.figures(findings)
-    assert [drawing.name for drawing in drawings] == ["functions", "differences", "counterexample"]
+    figures = drawn(narrow_network, findings, SETTINGS)
+    assert list(figures) == ["functions", "differences", "counterexample"]
+    assert "of 3 units, and its narrow network" in figures["functions"][0].caption
+    html_of(narrow_network, findings, SETTINGS)

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from tests.parts.class_network import tiny_context
-from tfviz import spectrum
-from tfviz.grading import grade
+from tests.parts.drawn import drawn, html_of
+from tfviz.experiment.grading import grade
+from tfviz.experiment.store import PartResult
+from tfviz.measures import spectrum
 from tfviz.parts import natural_prior
-from tfviz.results import PartResult
 
 SETTINGS = replace(
     natural_prior.SETTINGS, classes=(107,), weights_tried=(), steps=40, keep=(0, 8, 40), short_steps=30
@@ -55,8 +56,15 @@ def test_the_numbers_are_those_of_the_stored_pictures(findings):
 def test_verdicts_and_figures(findings):
     result = PartResult("natural_prior", "done", findings.numbers)
     assert {grade("p", expected, result).status for expected in natural_prior.EXPECTED} == {"pass"}
-    names = [drawing.name for drawing in natural_prior.figures(findings)]
-    assert names == ["pictures", "steps", "spectra", "curves", "classes", "weights"]
+    html_of(natural_prior, findings, SETTINGS, network="squeezenet")
+    assert list(drawn(natural_prior, findings, SETTINGS)) == [
+        "pictures",
+        "steps",
+        "spectra",
+        "curves",
+        "classes",
+        "weights",
+    ]
 
 
 def test_other_weights_and_a_size_that_is_not_square():
@@ -85,4 +93,5 @@ def test_other_weights_and_a_size_that_is_not_square():
     assert distances == sorted(distances, reverse=True)
     assert findings.arrays["picture_2_fourier"].shape == (64, 72, 3)
     assert findings.numbers["activation_weight_30"].network == "alexnet"
-    assert len(natural_prior.figures(findings)) == 6
+    assert len(drawn(natural_prior, findings, settings)) == 6
+    html_of(natural_prior, findings, settings, network="alexnet")

@@ -6,12 +6,12 @@ import pytest
 from PIL import Image
 from scipy.special import softmax
 
-from tfviz import report
-from tfviz.context import Inputs
 from tfviz.data.labels import imagenet_classes
 from tfviz.errors import BadFileError
+from tfviz.experiment.context import Inputs
+from tfviz.experiment.store import FigureFile, PartResult
 from tfviz.parts import normalization
-from tfviz.results import FigureFile, PartResult
+from tfviz.report import page as report
 
 
 @dataclass(frozen=True)

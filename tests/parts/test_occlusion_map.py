@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from tests.tiny import linear_model
-from tfviz.context import Inputs
 from tfviz.data.pictures import as_bytes
-from tfviz.grading import grade
+from tfviz.experiment.context import Inputs
+from tfviz.experiment.grading import grade
+from tfviz.experiment.store import PartResult
 from tfviz.parts import occlusion_map as part
-from tfviz.report import TEMPLATES
-from tfviz.results import PartResult
+from tfviz.report.page import TEMPLATES
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ import pytest
 from rich.console import Console
 
 import tfviz
-from tfviz.context import Context
-from tfviz.grading import grade
+from tfviz.experiment.context import Context
+from tfviz.experiment.grading import grade
+from tfviz.experiment.progress import Reporter
+from tfviz.experiment.store import PartResult
 from tfviz.parts import receptive_fields
-from tfviz.progress import Reporter
-from tfviz.results import PartResult
 from tfviz.weights import fetch
 
 SHORT = receptive_fields.Settings(random_networks=3, effective_pictures=2)

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from tfviz.context import Context
-from tfviz.grading import grade
+from tests.parts.drawn import drawn, html_of
+from tfviz.experiment.context import Context
+from tfviz.experiment.grading import grade
+from tfviz.experiment.progress import Reporter
+from tfviz.experiment.store import PartResult
 from tfviz.parts import training_hardness
-from tfviz.progress import Reporter
-from tfviz.results import PartResult
 
 SETTINGS = replace(
     training_hardness.SETTINGS, sizes=(6, 9, 14), instances=80, steps=200, long_steps=1000, settling=2000
@@ -64,5 +65,5 @@ def test_wilson_by_its_formula(successes, trials):
 
 
 def test_figures_are_drawn_from_the_findings(findings):
-    drawings = training_hardness.figures(findings)
-    assert [drawing.name for drawing in drawings] == ["against_size", "against_steps"]
+    assert list(drawn(training_hardness, findings, SETTINGS)) == ["against_size", "against_steps"]
+    html_of(training_hardness, findings, SETTINGS)

@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-from tfviz.weights.catalog import CATALOG, PackageIndex, SameAs, Url
+from tfviz.files.download import Url
+from tfviz.weights.catalog import CATALOG, PackageIndex, SameAs
 
 CONVOLUTIONS = [(11, 3, 64), (5, 64, 192), (3, 192, 384), (3, 384, 256), (3, 256, 256)]
 # Two groups: each kernel of conv2, conv4 and conv5 sees half of the channels.

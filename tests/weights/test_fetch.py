@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from tests.misbehaving import CONTENT, SHA256
-from tfviz.download import cache_folder
 from tfviz.errors import BadFileError, WeightsUnavailableError
+from tfviz.files.download import Url, cache_folder
 from tfviz.weights import fetch as module
 from tfviz.weights import readers
-from tfviz.weights.catalog import CATALOG, PackageIndex, SameAs, Url, WeightsRecord
+from tfviz.weights.catalog import CATALOG, PackageIndex, SameAs, WeightsRecord
 from tfviz.weights.fetch import fetch, find
 
 NAME = "tiny.pth"
@@ -205,7 +205,7 @@ def test_killed_while_writing(serve, cache):
     code = f"""
 import os, sys
 from pathlib import Path
-from tfviz.download import incoming
+from tfviz.files.download import incoming
 with incoming(Path({str(cache / NAME)!r})) as file:
     file.write(b"half")
     file.flush()

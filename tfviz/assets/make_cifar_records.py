@@ -9,10 +9,12 @@ the record lists all of them.
 
 import argparse
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
-from tfviz.provenance import PACKAGE
-from tfviz.results import read_json, write_json
+from tfviz.files.atomic import write_json
+from tfviz.models.cifar import BUNDLED
+from tfviz.training.record import RECORDED, Seed, load
 
 
 def main() -> None:
@@ -20,26 +22,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
     folders = parser.parse_args().folders
-    records = [read_json(folder / "record.json") for folder in folders]
-    if any((one["preset"], one["data"]) != (records[0]["preset"], records[0]["data"]) for one in records):
+    records = [load(folder / "record.json") for folder in folders]
+    if any((each.preset, each.data) != (records[0].preset, records[0].data) for each in records):
         parser.error("these trainings are of different presets or data sets")
-    order = sorted(range(len(records)), key=lambda index: records[index]["test"]["accuracy"])
+    order = sorted(range(len(records)), key=lambda index: records[index].test.accuracy)
     middle = order[(len(order) - 1) // 2]
-    record = records[middle]
-    record["seeds"] = [
-        {
-            "seed": one["seed"],
-            "accuracy": one["test"]["accuracy"],
-            "accuracy_one_view": one["test"]["accuracy_one_view"],
-            "loss": one["test"]["loss"],
-            "seconds": one["seconds"],
-        }
-        for one in sorted(records, key=lambda one: one["seed"])
+    seeds = [
+        Seed(each.seed, each.test.accuracy, each.test.accuracy_one_view, each.test.loss, each.seconds)
+        for each in sorted(records, key=lambda each: each.seed)
     ]
-    target = PACKAGE / "assets" / record["network"]
-    write_json(target.with_suffix(".json"), record)
-    shutil.copyfile(folders[middle] / "weights.npz", target.with_suffix(".npz"))
-    print(target, record["seeds"])
+    record = replace(records[middle], seeds=seeds)
+    write_json(RECORDED[record.network], record.as_json())
+    shutil.copyfile(folders[middle] / "weights.npz", BUNDLED[record.network])
+    print(RECORDED[record.network], seeds)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tfviz.data.pictures import read_picture
-from tfviz.spectrum import Array, magnitude, periodic_part, slope, total_variation
+from tfviz.measures.spectrum import Array, magnitude, periodic_part, slope, total_variation
 
 SIZE = 256
 
@@ -18,7 +18,8 @@ def mean_spectrum(folder: Path) -> dict[str, Array]:
     """The arrays of mean_spectrum.npz.
 
     Returns:
-        "colour_axes": (3, 3), see tfviz.spectrum.colour_axes; "colour_std": (3,), standard deviations along them;
+        "colour_axes": (3, 3), see tfviz.measures.spectrum.colour_axes; "colour_std": (3,), standard deviations along
+        them;
         "magnitude": (SIZE, SIZE // 2 + 1, 3), mean over the pictures of the orthonormal Fourier magnitude of their
         periodic part along those axes; "slope", "total_variation": (pictures,).
     """

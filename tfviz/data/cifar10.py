@@ -18,10 +18,9 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import numpy.typing as npt
 
-from tfviz.download import FailedError, Progress, cache_folder, download, remove_leftovers
 from tfviz.errors import BadFileError, DataUnavailableError
-from tfviz.provenance import file_sha256
-from tfviz.weights.catalog import Url
+from tfviz.files.download import FailedError, Progress, Url, cache_folder, download, remove_leftovers
+from tfviz.files.hashes import file_sha256
 from tfviz.weights.readers import read_pickle
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
 
 from tfviz.errors import TfvizError
+from tfviz.files.program import asset
 
 
 class UnknownClassError(TfvizError):
@@ -15,7 +15,7 @@ class UnknownClassError(TfvizError):
 @cache
 def imagenet_classes() -> tuple[str, ...]:
     """The 1,000 names; two of them stand for two classes each ("crane", "maillot")."""
-    text = (resources.files("tfviz") / "assets" / "imagenet_classes.txt").read_text(encoding="utf-8")
+    text = asset("imagenet_classes.txt").read_text(encoding="utf-8")
     return tuple(text.splitlines())
 
 

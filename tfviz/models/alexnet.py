@@ -7,13 +7,9 @@ The network is that of A. Krizhevsky, "One weird trick for parallelizing convolu
 import keras
 from keras import layers
 
+from tfviz.models.colours import IMAGENET_MEAN, IMAGENET_STD
 from tfviz.models.layouts import Layout
 from tfviz.weights.port import Row, fc_after_flatten, oihw_to_hwio, transpose
-
-MEAN = (0.485, 0.456, 0.406)
-"""Mean colour of ImageNet's pictures, red, green, blue."""
-STD = (0.229, 0.224, 0.225)
-"""Spread of each colour over ImageNet's pictures."""
 
 # Numbers of the layers in torchvision's `features` and `classifier`.
 _CONVOLUTIONS = {"conv1": 0, "conv2": 3, "conv3": 6, "conv4": 8, "conv5": 10}
@@ -69,8 +65,8 @@ def build(
         normalize: Whether the model standardises the pictures itself, as its first layer.
 
     Returns:
-        A model from pictures (N, 224, 224, 3) RGB in [0, 1], or from the network's own input (`MEAN` taken
-        off, divided by `STD`) if not `normalize`, to logits (N, 1000).
+        A model from pictures (N, 224, 224, 3) RGB in [0, 1], or from the network's own input (`IMAGENET_MEAN`
+        taken off, divided by `IMAGENET_STD`) if not `normalize`, to logits (N, 1000).
 
     Raises:
         ValueError: The input shape is another.
@@ -101,7 +97,9 @@ def build_features(
     """
     x = inputs = keras.Input(input_shape, name="pictures")
     if normalize:
-        x = layers.Normalization(mean=MEAN, variance=[std**2 for std in STD], name="normalize")(x)
+        x = layers.Normalization(
+            mean=IMAGENET_MEAN, variance=[std**2 for std in IMAGENET_STD], name="normalize"
+        )(x)
     # Keras has no convolution with stride that pads the same on all four sides.
     x = layers.ZeroPadding2D(2, name="pad1")(x)
     x = layers.ReLU(name="relu1")(layers.Conv2D(64, 11, strides=4, name="conv1")(x))

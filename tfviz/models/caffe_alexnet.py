@@ -7,12 +7,10 @@ followed by local response normalisation (LRN): convolution, ReLU, LRN, pool, in
 import keras
 from keras import layers
 
+from tfviz.models.colours import CAFFE_MEAN_BGR
 from tfviz.models.layers import CaffePicture, GroupedConv2D, LocalResponseNormalization
 from tfviz.models.layouts import Layout
 from tfviz.weights.port import Row, fc_after_flatten, oihw_to_hwio, transpose
-
-MEAN_BGR = (104.0, 117.0, 123.0)
-"""Mean colour of ImageNet's pictures as BVLC rounds it, blue, green, red, on the scale 0..255."""
 
 _CONVOLUTIONS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 _DENSE = ("fc6", "fc7", "fc8")
@@ -64,7 +62,7 @@ def build(
 
     Returns:
         A model from pictures (N, 227, 227, 3) RGB in [0, 1], or from the network's own input (BGR in 0..255,
-        `MEAN_BGR` taken off) if not `normalize`, to logits (N, 1000).
+        `CAFFE_MEAN_BGR` taken off) if not `normalize`, to logits (N, 1000).
 
     Raises:
         ValueError: The input shape is another.
@@ -73,7 +71,7 @@ def build(
         raise ValueError(f"caffe_alexnet takes pictures of shape (227, 227, 3), not {tuple(input_shape)}.")
     x = inputs = keras.Input(input_shape, name="pictures")
     if normalize:
-        x = CaffePicture(MEAN_BGR, name="normalize")(x)
+        x = CaffePicture(CAFFE_MEAN_BGR, name="normalize")(x)
     x = layers.ReLU(name="relu1")(layers.Conv2D(96, 11, strides=4, name="conv1")(x))
     x = LocalResponseNormalization(name="norm1")(x)
     x = layers.MaxPooling2D(3, 2, name="pool1")(x)

@@ -1,4 +1,4 @@
-"""Two networks for CIFAR-10's 32 x 32 pictures: a plain one and a residual one.
+"""Two networks for CIFAR-10's 32 x 32 pictures: a plain one and a residual measures.
 
 The residual network: K. He and others, "Deep Residual Learning for Image Recognition" (2015), basic blocks; that
 pooling before a stage and narrow widths train fastest is what speed records on CIFAR-10 found (K. Jordan, "94% on
@@ -19,21 +19,26 @@ import numpy.typing as npt
 from keras import layers
 
 from tfviz.errors import DAMAGED_ARCHIVE, BadFileError
+from tfviz.files.program import asset
+from tfviz.models.architectures import (
+    ARCHITECTURES,
+    BATCH_NORM_EPSILON,
+    BATCH_NORM_MOMENTUM,
+    Architecture,
+    PlainCnn,
+    ResNet,
+)
 from tfviz.models.layers import BatchNormalization, Convolution
-from tfviz.presets import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Architecture, PlainCnn, ResNet
-from tfviz.provenance import PACKAGE
 from tfviz.weights import port
 
 CLASSES = 10
 SIDE = 32
 Colour = Sequence[float]
+Norm = Mapping[str, float]
 Array = npt.NDArray[Any]
 
-BUNDLED = {name: PACKAGE / "assets" / f"{name}.npz" for name in ("cifar_cnn", "cifar_resnet")}
+BUNDLED = {"cifar_cnn": asset("cifar_cnn.npz"), "cifar_resnet": asset("cifar_resnet.npz")}
 """The trained weights that come with the project (how they were made: tfviz/assets/README.md)."""
-
-
-_KINDS: dict[str, type[PlainCnn] | type[ResNet]] = {"cifar_cnn": PlainCnn, "cifar_resnet": ResNet}
 
 
 def build(
@@ -43,6 +48,8 @@ def build(
     mean: Colour,
     std: Colour,
     normalize: bool = True,
+    batch_norm_momentum: float = BATCH_NORM_MOMENTUM,
+    batch_norm_epsilon: float = BATCH_NORM_EPSILON,
 ) -> keras.Model:
     """Builds "cifar_cnn" or "cifar_resnet" with random weights.
 
@@ -52,6 +59,8 @@ def build(
         mean: of the training split's pixels, red, green, blue, for pictures in [0, 1].
         std: their standard deviation, likewise.
         normalize: whether the model standardises the pictures itself, as its first layer.
+        batch_norm_momentum: how much of the moving moments stays at every step of training.
+        batch_norm_epsilon: added to the variance.
 
     Returns:
         A model from pictures (N, 32, 32, 3) RGB in [0, 1], or from standardised ones if not `normalize`, to logits
@@ -61,38 +70,49 @@ def build(
     if normalize:
         variance = [value**2 for value in std]
         x = layers.Normalization(mean=list(mean), variance=variance, name="normalize")(x)
-    body = _plain_cnn if isinstance(architecture, PlainCnn) else _resnet
-    return keras.Model(inputs, body(x, architecture), name=name)
+    norm = {"momentum": batch_norm_momentum, "epsilon": batch_norm_epsilon}
+    match architecture:
+        case PlainCnn():
+            logits = _plain_cnn(x, architecture, norm)
+        case ResNet():
+            logits = _resnet(x, architecture, norm)
+    return keras.Model(inputs, logits, name=name)
 
 
-def _plain_cnn(x: Any, one: Any) -> Any:
-    for index, (kernel, filters) in enumerate(zip(one.kernels, one.filters, strict=True), 1):
-        x = _normalised(x, filters, kernel, 1, f"conv{index}")
+def _plain_cnn(x: Any, measures: PlainCnn, norm: Norm) -> Any:
+    for index, (kernel, filters) in enumerate(zip(measures.kernels, measures.filters, strict=True), 1):
+        x = _normalised(x, filters, kernel, 1, f"conv{index}", norm)
         # The largest of four ReLUs is the ReLU of the largest of four, and there is a quarter to compute.
         x = layers.ReLU(name=f"relu{index}")(layers.MaxPooling2D(2, name=f"pool{index}")(x))
-        x = layers.Dropout(one.dropout, name=f"drop{index}")(x)
+        x = layers.Dropout(measures.dropout, name=f"drop{index}")(x)
     x = layers.Flatten(name="flatten")(x)
-    for index, units in enumerate(one.units, len(one.kernels) + 1):
+    for index, units in enumerate(measures.units, len(measures.kernels) + 1):
         x = layers.Dense(units, kernel_initializer="he_normal", name=f"fc{index}")(x)
         x = layers.ReLU(name=f"relu{index}")(x)
-        x = layers.Dropout(one.dense_dropout, name=f"drop{index}")(x)
+        x = layers.Dropout(measures.dense_dropout, name=f"drop{index}")(x)
     return _logits(x)
 
 
-def _resnet(x: Any, one: Any) -> Any:
-    x = _normalised(x, one.stem_width or one.widths[0], one.stem_kernel, one.stem_stride, "stem")
+def _resnet(x: Any, measures: ResNet, norm: Norm) -> Any:
+    x = _normalised(
+        x, measures.stem_width or measures.widths[0], measures.stem_kernel, measures.stem_stride, "stem", norm
+    )
     x = layers.ReLU(name="stem_relu")(x)
-    if one.second_stem:
-        x = layers.ReLU(name="stem2_relu")(_normalised(x, one.widths[0], one.kernel, 1, "stem2", pool=True))
-    for stage, (width, blocks) in enumerate(zip(one.widths, one.blocks, strict=True), 1):
-        stride = 2 if stage > 1 and one.downsample == "stride" else 1
-        if stage > 1 and one.downsample == "pool":
+    if measures.second_stem:
+        x = layers.ReLU(name="stem2_relu")(
+            _normalised(x, measures.widths[0], measures.kernel, 1, "stem2", norm, pool=True)
+        )
+    for stage, (width, blocks) in enumerate(zip(measures.widths, measures.blocks, strict=True), 1):
+        stride = 2 if stage > 1 and measures.downsample == "stride" else 1
+        if stage > 1 and measures.downsample == "pool":
             x = layers.MaxPooling2D(2, name=f"pool{stage}")(x)
-        if stage > 1 and one.downsample == "conv pool":
-            x = _normalised(x, width, one.kernel, 1, f"stage{stage}_down", pool=True)
+        if stage > 1 and measures.downsample == "conv pool":
+            x = _normalised(x, width, measures.kernel, 1, f"stage{stage}_down", norm, pool=True)
             x = layers.ReLU(name=f"stage{stage}_down_relu")(x)
         for block in range(1, blocks + 1):
-            x = _block(x, width, one.kernel, stride if block == 1 else 1, f"stage{stage}_block{block}")
+            x = _block(
+                x, width, measures.kernel, stride if block == 1 else 1, f"stage{stage}_block{block}", norm
+            )
     x = layers.GlobalAveragePooling2D(name="mean")(x)
     return _logits(x)
 
@@ -102,16 +122,18 @@ def _logits(x: Any) -> Any:
     return layers.Dense(CLASSES, dtype="float32", name="logits")(x)
 
 
-def _block(x: Any, width: int, kernel: int, stride: int, name: str) -> Any:
+def _block(x: Any, width: int, kernel: int, stride: int, name: str, norm: Norm) -> Any:
     shortcut = x
     if stride != 1 or x.shape[-1] != width:
-        shortcut = _normalised(x, width, 1, stride, f"{name}_projection")
-    x = layers.ReLU(name=f"{name}_relu1")(_normalised(x, width, kernel, stride, f"{name}_conv1"))
-    x = _normalised(x, width, kernel, 1, f"{name}_conv2")
+        shortcut = _normalised(x, width, 1, stride, f"{name}_projection", norm)
+    x = layers.ReLU(name=f"{name}_relu1")(_normalised(x, width, kernel, stride, f"{name}_conv1", norm))
+    x = _normalised(x, width, kernel, 1, f"{name}_conv2", norm)
     return layers.ReLU(name=f"{name}_relu2")(layers.Add(name=f"{name}_add")([x, shortcut]))
 
 
-def _normalised(x: Any, filters: int, kernel: int, stride: int, name: str, *, pool: bool = False) -> Any:
+def _normalised(
+    x: Any, filters: int, kernel: int, stride: int, name: str, norm: Norm, *, pool: bool = False
+) -> Any:
     """A convolution without bias and the batch norm that has one; on request with a max-pool between them.
 
     There it costs a quarter of what it costs after the norm.
@@ -128,16 +150,24 @@ def _normalised(x: Any, filters: int, kernel: int, stride: int, name: str, *, po
     x = convolution(x)
     if pool:
         x = layers.MaxPooling2D(2, name=f"{name}_pool")(x)
-    return BatchNormalization(momentum=BATCH_NORM_MOMENTUM, epsilon=BATCH_NORM_EPSILON, name=f"{name}_bn")(x)
+    return BatchNormalization(**norm, name=f"{name}_bn")(x)
 
 
-def save(path: Path, model: keras.Model, architecture: Architecture, mean: Colour, std: Colour) -> None:
+def save(
+    path: Path,
+    model: keras.Model,
+    architecture: Architecture,
+    mean: Colour,
+    std: Colour,
+    batch_norm_epsilon: float = BATCH_NORM_EPSILON,
+) -> None:
     """Writes a trained network as float16: variables by name, its measures, and what it takes off the pictures."""
     about = {
         "network": model.name,
         "architecture": asdict(architecture),
         "mean": list(mean),
         "std": list(std),
+        "batch_norm_epsilon": batch_norm_epsilon,
     }
     variables = {variable.path: np.asarray(variable, np.float16) for variable in model.weights}
     with open(path, "wb") as file:
@@ -159,16 +189,19 @@ def load(name: str, path: Path, *, normalize: bool = True) -> keras.Model:
         with np.load(path, allow_pickle=False) as stored:
             about = json.loads(str(stored["about"]))
             variables: Mapping[str, Array] = {key: stored[key] for key in stored.files if key != "about"}
-        kind = _KINDS[name]
         if about["network"] != name:
             raise BadFileError(
-                f"{path} holds the weights of {about['network']}, not of {name}: name that one."
+                f"{path} holds the weights of {about['network']}, not of {name}: name that measures."
             )
-        measures: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value
-            for key, value in about["architecture"].items()
-        }
-        model = build(name, kind(**measures), mean=about["mean"], std=about["std"], normalize=normalize)
+        model = build(
+            name,
+            ARCHITECTURES[name].from_json(about["architecture"]),
+            mean=about["mean"],
+            std=about["std"],
+            normalize=normalize,
+            # The first files did not say it: they were written with what is still the default.
+            batch_norm_epsilon=about.get("batch_norm_epsilon", BATCH_NORM_EPSILON),
+        )
     except OSError as error:
         raise BadFileError(f"{path} cannot be read ({error.strerror or error}): check the path.") from error
     except DAMAGED_ARCHIVE as error:

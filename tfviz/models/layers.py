@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from tfviz import backend
+
 
 @keras.saving.register_keras_serializable(package="tfviz")
 class CaffePicture(keras.layers.Layer):
@@ -144,43 +146,32 @@ class GroupedConv2D(keras.layers.Layer):
         return {**super().get_config(), **settings}
 
 
-def on_tensorflow_cpu() -> bool:
-    """Whether Keras runs on TensorFlow and that without a GPU."""
-    if keras.backend.backend() != "tensorflow":
-        return False
-    from tfviz import tensorflow_ops
-
-    return not tensorflow_ops.on_gpu()
-
-
 @keras.saving.register_keras_serializable(package="tfviz")
 class Convolution(keras.layers.Conv2D):
-    """`keras.layers.Conv2D`, with a faster gradient on TensorFlow and CPUs (see `tfviz.tensorflow_ops`)."""
+    """`keras.layers.Conv2D`, with a faster gradient where the backend has one (`tfviz.backend.protocol.Operations`)."""
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         """Returns the convolution of the maps, without the bias."""
         plain = self.strides == (1, 1) and self.padding == "same" and self.dilation_rate == (1, 1)
-        if not plain or self.groups != 1 or not on_tensorflow_cpu():
+        operations = backend.current().operations()
+        if not plain or self.groups != 1 or operations is None:
             return super().convolution_op(inputs, kernel)
-        from tfviz import tensorflow_ops
-
-        return tensorflow_ops.convolution(inputs, ops.convert_to_tensor(kernel))
+        return operations.convolution(inputs, ops.convert_to_tensor(kernel))
 
 
 @keras.saving.register_keras_serializable(package="tfviz")
 class BatchNormalization(keras.layers.BatchNormalization):
-    """`keras.layers.BatchNormalization` of maps (N, H, W, C), faster on TensorFlow and CPUs while it is trained."""
+    """`keras.layers.BatchNormalization` of maps (N, H, W, C), faster in training where the backend knows how."""
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Returns the normalised maps; in training by their own moments, which the moving ones then follow."""
         plain = (
             len(inputs.shape) == 4 and self.axis in (-1, 3) and self.center and self.scale and mask is None
         )
-        if not training or not self.trainable or not plain or not on_tensorflow_cpu():
+        operations = backend.current().operations()
+        if not training or not self.trainable or not plain or operations is None:
             return super().call(inputs, training=training, mask=mask)
-        from tfviz import tensorflow_ops
-
-        normalised, mean, variance = tensorflow_ops.batch_normalization(
+        normalised, mean, variance = operations.batch_normalization(
             inputs,
             ops.cast(self.gamma, "float32"),
             ops.cast(self.beta, "float32"),

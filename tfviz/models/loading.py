@@ -2,32 +2,17 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
 
 import keras
 import numpy as np
 
-from tfviz.models import alexnet, caffe_alexnet, cifar, layouts, squeezenet
+from tfviz.models import layouts
+from tfviz.models.networks import NETWORKS, TRAINED_HERE
 from tfviz.weights import fetch, readers
 from tfviz.weights.catalog import CATALOG
-
-
-class Network(NamedTuple):
-    """How a network is built, and the files that hold its weights."""
-
-    build: Callable[..., keras.Model]
-    layouts: tuple[layouts.Layout, ...]
-
-
-NETWORKS = {
-    "alexnet": Network(alexnet.build, alexnet.LAYOUTS),
-    "alexnet_features": Network(alexnet.build_features, alexnet.FEATURES_LAYOUTS),
-    "caffe_alexnet": Network(caffe_alexnet.build, caffe_alexnet.LAYOUTS),
-    "squeezenet": Network(squeezenet.build, squeezenet.LAYOUTS),
-}
-"""Every network with published weights."""
 
 
 def load(
@@ -62,18 +47,23 @@ def load(
         BadFileError: The file of weights is missing, damaged, or another network's.
         WeightsUnavailableError: The weights are not in the cache and could not be downloaded.
     """
-    if name in cifar.BUNDLED:
+    if name in TRAINED_HERE:
+        cifar = import_module("tfviz.models.cifar")
         if input_shape not in (None, (cifar.SIDE, cifar.SIDE, 3)):
             raise ValueError(f"{name} takes pictures of {cifar.SIDE} x {cifar.SIDE}.")
-        return cifar.load(name, Path(weights) if weights else cifar.BUNDLED[name], normalize=normalize)
+        model: keras.Model = cifar.load(
+            name, Path(weights) if weights else cifar.BUNDLED[name], normalize=normalize
+        )
+        return model
     if name not in NETWORKS:
-        known = ", ".join(sorted([*NETWORKS, *cifar.BUNDLED]))
+        known = ", ".join(sorted([*NETWORKS, *TRAINED_HERE]))
         raise ValueError(f"There is no network {name!r}; there are {known}.")
     network = NETWORKS[name]
     shape = {} if input_shape is None else {"input_shape": input_shape}
-    model = network.build(**shape, normalize=normalize)
+    module = import_module(f"tfviz.models.{network.module}")
+    model = getattr(module, network.build)(**shape, normalize=normalize)
     path = Path(weights) if weights else fetch.fetch(name, offline=offline, user_files=user_files or {}).path
-    layouts.fill(model, network.layouts, readers.read(path), path=path)
+    layouts.fill(model, getattr(module, network.layouts), readers.read(path), path=path)
     return model
 
 

@@ -10,12 +10,10 @@ from typing import Any
 import keras
 from keras import layers
 
+from tfviz.models.colours import KERAS_MEAN_BGR
 from tfviz.models.layers import CaffePicture
 from tfviz.models.layouts import Layout
 from tfviz.weights.port import Row
-
-MEAN_BGR = (103.939, 116.779, 123.68)
-"""Mean colour of ImageNet's pictures, blue, green, red, on the scale 0..255."""
 
 # Fire module: maps after the squeeze, and maps of each of the two expands.
 _FIRES = {
@@ -61,11 +59,11 @@ def build(
 
     Returns:
         A model from pictures (N, H, W, 3) RGB in [0, 1], or from the network's own input (BGR in 0..255,
-        `MEAN_BGR` taken off) if not `normalize`, to logits (N, 1000).
+        `KERAS_MEAN_BGR` taken off) if not `normalize`, to logits (N, 1000).
     """
     x = inputs = keras.Input(input_shape, name="pictures")
     if normalize:
-        x = CaffePicture(MEAN_BGR, name="normalize")(x)
+        x = CaffePicture(KERAS_MEAN_BGR, name="normalize")(x)
     x = layers.ReLU(name="relu1")(layers.Conv2D(64, 3, strides=2, name="conv1")(x))
     x = layers.MaxPooling2D(3, 2, name="pool1")(x)
     for fire, (squeezed, expanded) in _FIRES.items():

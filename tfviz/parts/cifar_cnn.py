@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tfviz import cifar_part
-from tfviz.cifar_part import Settings
-from tfviz.context import Context
-from tfviz.grading import Expected
-from tfviz.presets import PRESETS
-from tfviz.results import Drawing, Findings
+from tfviz.experiment.context import Context
+from tfviz.experiment.grading import Expected
+from tfviz.experiment.part import Drawing, Findings
+from tfviz.parts import _cifar
+from tfviz.parts._cifar import Settings
 
 ID = "cifar_cnn"
 TITLE = "A plain network trained on CIFAR-10"
@@ -35,15 +34,15 @@ EXPECTED = (
         "track B",
         not_comparable="widths, dropout and training of the published network were not stated",
     ),
-    cifar_part.at_least_as_published(ID, PUBLISHED_ACCURACY, ("fast", "published")),
+    _cifar.at_least_as_published(ID, PUBLISHED_ACCURACY, ("fast", "published")),
 )
 
 
 def run(settings: Settings, context: Context) -> Findings:
     """Train, or take the recorded run, and judge it."""
-    return cifar_part.run(ID, PRESETS[ID] if context.inputs.train else None, settings, context)
+    return _cifar.run(ID, settings, context)
 
 
-def figures(findings: Findings) -> Sequence[Drawing]:
+def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """Curves, confusion matrix, worst mistakes."""
-    return cifar_part.figures(findings, PUBLISHED_ACCURACY)
+    return _cifar.figures(findings, PUBLISHED_ACCURACY)

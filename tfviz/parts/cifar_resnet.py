@@ -12,12 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tfviz import cifar_part
-from tfviz.cifar_part import Settings
-from tfviz.context import Context
-from tfviz.grading import Expected
-from tfviz.presets import PRESETS
-from tfviz.results import Drawing, Findings
+from tfviz.experiment.context import Context
+from tfviz.experiment.grading import Expected
+from tfviz.experiment.part import Drawing, Findings
+from tfviz.parts import _cifar
+from tfviz.parts._cifar import Settings
 
 ID = "cifar_resnet"
 TITLE = "A residual network trained on CIFAR-10"
@@ -42,17 +41,16 @@ EXPECTED = (
     Expected("test_accuracy", PUBLISHED_ACCURACY, 0.01, "published", "track B", _OWN, "at least"),
     Expected("test_loss", 0.3675, 0.05, "published", "track B", _OWN, "at most"),
     Expected("epochs", 100, 0, "published", "track B", _OWN),
-    cifar_part.at_least_as_published(ID, PUBLISHED_ACCURACY, ("fast",)),
+    _cifar.at_least_as_published(ID, PUBLISHED_ACCURACY, ("fast",)),
 )
 
 
 def run(settings: Settings, context: Context) -> Findings:
     """Train, or take the recorded run, and judge it."""
-    findings = cifar_part.run(ID, PRESETS[ID] if context.inputs.train else None, settings, context)
-    published = [list(row) for row in PUBLISHED_EPOCHS]
-    return replace(findings, facts={**findings.facts, "published_epochs": published})
+    findings = _cifar.run(ID, settings, context)
+    return replace(findings, facts={**findings.facts, "published_epochs": PUBLISHED_EPOCHS})
 
 
-def figures(findings: Findings) -> Sequence[Drawing]:
+def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """Curves, confusion matrix, worst mistakes."""
-    return cifar_part.figures(findings, PUBLISHED_ACCURACY)
+    return _cifar.figures(findings, PUBLISHED_ACCURACY)

@@ -3,7 +3,7 @@
 Papers: Simonyan et al. 2014, "Deep Inside Convolutional Networks"; Nguyen et al. 2015, "Deep Neural Networks are Easily
 Fooled".
 Cost: about 10 s on two cores with SqueezeNet.
-Expected: probability 1.0 on AlexNet (published), at least 0.998 for the sound objective on every network.
+Expected: probability 1.0 on AlexNet (published), at least 0.998 for its logarithm on every network.
 Alone: python run_all.py --only class_image
 """
 
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfviz.context import Context
-from tfviz.grading import Expected
-from tfviz.results import Drawing, Findings, Number
+from tfviz.experiment.context import Context
+from tfviz.experiment.grading import Expected
+from tfviz.experiment.part import Drawing, Findings
 
 ID = "class_image"
 TITLE = "A picture that the network calls a golden retriever"
@@ -58,7 +58,7 @@ def run(settings: Settings, context: Context) -> Findings:
     """Ascend on the probability and on its logarithm, from the same noise, for every seed."""
     model = context.model()
     from tfviz.data.labels import imagenet_classes
-    from tfviz.toward_class import steps_to_show, toward_class
+    from tfviz.parts._toward_class import steps_to_show, toward_class
 
     # The first seed's noise is that of conv1_units; the others follow from it.
     random = context.random()
@@ -73,48 +73,48 @@ def run(settings: Settings, context: Context) -> Findings:
         starts,
         steps=settings.steps,
         rate=settings.rate,
-        sound_rate=settings.rate,
+        logarithm_rate=settings.rate,
         keep=keep,
     )
     context.reporter.progress(ID, 1, 1)
 
-    numbers = both.numbers(context.label)
+    numbers = {name: context.number(value) for name, value in both.numbers().items()}
     for seed in range(settings.seeds):
-        for which, end in (("target", both.sound_probability), ("published", both.published_probability)):
-            numbers[f"{which}_probability_seed_{seed}"] = Number(float(end[-1, seed]), "", context.label)
+        for which, end in (("target", both.logarithm_probability), ("published", both.published_probability)):
+            numbers[f"{which}_probability_seed_{seed}"] = context.number(end[-1, seed])
     return Findings(numbers, both.arrays(), {"class": imagenet_classes()[settings.target]})
 
 
-def figures(findings: Findings) -> Sequence[Drawing]:
+def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """The first seed's strip for both objectives, the last pictures of every seed, and the probability."""
     from tfviz import figures as draw
-    from tfviz.toward_class import headings, probability_curves, strip
+    from tfviz.parts._toward_class import headings, probability_curves, strip
 
     arrays = findings.arrays
-    last = draw.picture_table(
-        [("probability", list(arrays["published"])), ("log-probability", list(arrays["sound"]))],
-        headings(arrays),
-        cell=1.25,
-    )
+
     name = findings.facts["class"]
     return (
         Drawing(
             "strip",
             "The first seed's picture on the way: ascent on the probability (above) and on its logarithm (below).",
             "Two rows of pictures that begin as even grey noise and become coloured noise; no animal can be seen.",
-            strip(arrays),
+            lambda: strip(arrays),
         ),
         Drawing(
             "last",
             f"After the last step, for every seed; over each pair the probability of “{name}” above and below.",
             "Pairs of pictures of coloured noise.",
-            last,
+            lambda: draw.picture_table(
+                [("probability", list(arrays["published"])), ("log-probability", list(arrays["logarithm"]))],
+                headings(arrays),
+                cell=1.25,
+            ),
         ),
         Drawing(
             "probability",
             f"The probability of “{name}” at each step: one line for each seed and objective.",
             "Two bundles of curves: those of the log-probability rise to 1 within the first steps and stay; those of "
             "the probability end where the table says.",
-            probability_curves(arrays, name),
+            lambda: probability_curves(arrays, name),
         ),
     )

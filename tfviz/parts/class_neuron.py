@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 import tfviz
-from tfviz.context import Context
-from tfviz.grading import Expected
-from tfviz.results import Drawing, Findings, Number
+from tfviz.experiment.context import Context
+from tfviz.experiment.grading import Expected
+from tfviz.experiment.part import Drawing, Findings, Number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,6 +43,7 @@ class Settings:
         tenth: the constant rate of the second run. The third run's rate falls in a straight line from rate to 0.
         own_coordinates: networks on which x is the network's own input; on any other x is the picture in [0, 1],
             which the network normalises inside. Neither is clipped.
+        block: pixels: a side of the blocks for which covered_fraction asks whether they changed.
         shown_deviations: how many standard deviations from the mean are shown as black and white.
     """
 
@@ -54,6 +55,7 @@ class Settings:
     noise_std: float = 0.01
     own_coordinates: tuple[str, ...] = ("alexnet", "caffe_alexnet")
     keep: tuple[int, ...] = (0, 8, 64, 512, 1000)
+    block: int = 16
     shown_deviations: float = 3.0
 
 
@@ -61,7 +63,6 @@ SETTINGS = Settings()
 QUICK = Settings(steps=120, keep=(0, 8, 64, 120))
 
 _RUNS = {"published": "published rate", "tenth": "a tenth of it", "falling": "falling to 0"}
-_BLOCK = 16  # pixels: a side of the blocks for which covered_fraction asks whether they changed
 
 EXPECTED = (
     Expected(
@@ -74,8 +75,11 @@ def run(settings: Settings, context: Context) -> Findings:
     """The same descent with three rates."""
     own = context.network in settings.own_coordinates
     model = context.model(normalize=not own)
-    from tfviz import spectrum
+    from scipy.special import softmax
+
     from tfviz.data.labels import imagenet_classes
+    from tfviz.measures import spectrum
+    from tfviz.method.ascent import falling
 
     logit = tfviz.objectives.logit(settings.class_index)
     goal = settings.weight * logit - tfviz.priors.l2()
@@ -83,12 +87,10 @@ def run(settings: Settings, context: Context) -> Findings:
     rates: dict[str, float | Callable[[int], float]] = {
         "published": settings.rate,
         "tenth": settings.tenth,
-        "falling": lambda step: settings.rate * (1 - step / settings.steps),
+        "falling": falling(settings.rate, settings.steps),
     }
 
-    def on(value: float) -> Number:
-        return Number(float(value), "", context.label)
-
+    on = context.number
     names = imagenet_classes()
     numbers: dict[str, Number] = {}
     arrays: dict[str, Array] = {"steps": np.array(settings.keep)}
@@ -99,8 +101,7 @@ def run(settings: Settings, context: Context) -> Findings:
         )
         picture = trace.picture[0]
         logits = np.asarray(model(trace.picture))[0].astype(np.float64)
-        probabilities = np.exp(logits - logits.max())
-        probabilities /= probabilities.sum()
+        probabilities = softmax(logits)
         winners[name] = names[int(logits.argmax())]
         suffix = "" if name == "published" else f"_{name}"
         numbers[f"activation{suffix}"] = on(logits[settings.class_index])
@@ -108,7 +109,7 @@ def run(settings: Settings, context: Context) -> Findings:
         numbers[f"objective{suffix}"] = on(trace.scores[-1, 0])
         numbers[f"l2{suffix}"] = on(trace.terms["l2"][-1, 0])
         numbers[f"largest_value{suffix}"] = on(np.abs(picture).max())
-        numbers[f"covered_fraction{suffix}"] = on(covered_fraction(picture, _BLOCK))
+        numbers[f"covered_fraction{suffix}"] = on(covered_fraction(picture, settings.block))
         numbers[f"spectrum_slope{suffix}"] = on(spectrum.slope(picture))
         arrays[f"pictures_{name}"] = np.concatenate([trace.snapshots[step] for step in settings.keep])
         arrays[f"objective_{name}"] = trace.scores[:, 0]
@@ -117,15 +118,7 @@ def run(settings: Settings, context: Context) -> Findings:
         context.reporter.progress(ID, index + 1, len(rates))
     numbers["start_activation"] = on(arrays["logit_published"][0])
     numbers["objective_gain"] = on(numbers["objective_falling"].value - numbers["objective"].value)
-    facts = {
-        "own_coordinates": own,
-        "weight": settings.weight,
-        "deviations": settings.shown_deviations,
-        "class_name": names[settings.class_index],
-        "winners": winners,
-        "block": _BLOCK,
-        "shrink": 1 - 2 * settings.rate,
-    }
+    facts = {"own_coordinates": own, "class_name": names[settings.class_index], "winners": winners}
     return Findings(numbers, arrays, facts)
 
 
@@ -142,27 +135,14 @@ def covered_fraction(picture: Array, block: int) -> float:
     return float(np.mean(power >= 0.1 * power.mean()))
 
 
-def figures(findings: Findings) -> Sequence[Drawing]:
+def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """Both pictures, their way there, and the curves of the objective and its terms."""
     from tfviz import figures as draw
 
-    arrays, facts = findings.arrays, findings.facts
+    arrays = findings.arrays
     steps = [int(step) for step in arrays["steps"]]
-    deviations = facts["deviations"]
+    deviations = settings.shown_deviations
     rescaled = f"Rescaled: the mean is grey, {deviations:g} standard deviations from it are black and white."
-    pictures = draw.picture_table(
-        [("", [draw.stretched(arrays[f"pictures_{name}"][-1], deviations) for name in _RUNS])],
-        list(_RUNS.values()),
-        cell=2.15,
-    )
-    strip = draw.picture_table(
-        [
-            (label, [draw.stretched(picture, deviations) for picture in arrays[f"pictures_{name}"]])
-            for name, label in _RUNS.items()
-        ],
-        [f"step {step}" for step in steps],
-        cell=1.2,
-    )
 
     def curves(values: str, factor: float, label: str) -> Figure:
         lines = [(name, factor * arrays[f"{values}_{run}"] / 1e6) for run, name in _RUNS.items()]
@@ -174,31 +154,42 @@ def figures(findings: Findings) -> Sequence[Drawing]:
             f"The picture after the last step. {rescaled}",
             "Three grey squares full of fine coloured structure: coarse noise with the published rate; with the "
             "smaller and the falling rate, arcs and threads in several places.",
-            pictures,
+            lambda: draw.picture_table(
+                [("", [draw.stretched(arrays[f"pictures_{name}"][-1], deviations) for name in _RUNS])],
+                list(_RUNS.values()),
+                cell=2.15,
+            ),
         ),
         Drawing(
             "steps",
             f"On the way there. {rescaled}",
             "Three rows of small pictures: grey noise at first; then structure, which keeps changing in the "
             "first row and settles in the others.",
-            strip,
+            lambda: draw.picture_table(
+                [
+                    (label, [draw.stretched(picture, deviations) for picture in arrays[f"pictures_{name}"]])
+                    for name, label in _RUNS.items()
+                ],
+                [f"step {step}" for step in steps],
+                cell=1.2,
+            ),
         ),
         Drawing(
             "objective",
             "The objective, weight · logit − squared norm, at each step.",
             "Three curves: the published rate stays low and ragged; the other two end higher.",
-            curves("objective", 1.0, "objective"),
+            lambda: curves("objective", 1.0, "objective"),
         ),
         Drawing(
             "logit",
             "Its first term, weight · logit.",
             "Three curves: the published rate stays lowest.",
-            curves("logit", facts["weight"], "weight · logit"),
+            lambda: curves("logit", settings.weight, "weight · logit"),
         ),
         Drawing(
             "norm",
             "Its second term, the squared norm of the picture.",
             "Three curves of the squared norm.",
-            curves("l2", 1.0, "squared norm"),
+            lambda: curves("l2", 1.0, "squared norm"),
         ),
     )

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 import tfviz
-from tfviz.context import Context
-from tfviz.grading import Expected
-from tfviz.results import Drawing, Findings, Number
+from tfviz.experiment.context import Context
+from tfviz.experiment.grading import Expected
+from tfviz.experiment.part import Drawing, Findings, Number
 
 Array = npt.NDArray[np.floating]
 
@@ -60,7 +60,7 @@ EXPECTED = (
 def run(settings: Settings, context: Context) -> Findings:
     """Ascend from the same noise for each channel, and compare with the largest value there can be."""
     model = context.model()
-    from tfviz.models.alexnet import MEAN, STD
+    from tfviz.models.colours import IMAGENET_MEAN, IMAGENET_STD
 
     kernel, bias = (np.asarray(weight) for weight in model.get_layer("conv1").get_weights())
     noise = context.random().normal(
@@ -82,11 +82,16 @@ def run(settings: Settings, context: Context) -> Findings:
             clip=(settings.low, settings.high),
         )
         bound, best = linear_maximum(
-            kernel[..., channel], float(bias[channel]), MEAN, STD, settings.low, settings.high
+            kernel[..., channel],
+            float(bias[channel]),
+            IMAGENET_MEAN,
+            IMAGENET_STD,
+            settings.low,
+            settings.high,
         )
-        numbers[f"activation_channel_{channel}"] = Number(float(trace.scores[-1, 0]), "", context.label)
-        numbers[f"bound_channel_{channel}"] = Number(bound, "", context.label)
-        numbers[f"start_channel_{channel}"] = Number(float(trace.scores[0, 0]), "", context.label)
+        numbers[f"activation_channel_{channel}"] = context.number(trace.scores[-1, 0])
+        numbers[f"bound_channel_{channel}"] = context.number(bound)
+        numbers[f"start_channel_{channel}"] = context.number(trace.scores[0, 0])
         arrays[f"picture_{channel}"] = trace.picture[0]
         arrays[f"scores_{channel}"] = trace.scores[:, 0]
         arrays[f"filter_{channel}"] = kernel[..., channel]
@@ -102,7 +107,6 @@ def run(settings: Settings, context: Context) -> Findings:
             for channel in settings.channels
         ],
         "window": [[part.start, part.stop - 1] for part in window],
-        "bias": {str(channel): float(bias[channel]) for channel in settings.channels},
     }
     return Findings(numbers, arrays, facts)
 
@@ -135,34 +139,17 @@ def linear_maximum(
     return bias + float(np.sum(kernel * (best - np.asarray(mean)) / np.asarray(std))), best
 
 
-def figures(findings: Findings) -> Sequence[Drawing]:
+def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """The pictures, the patch that changed next to the filter and the best patch, and the ascent."""
     from tfviz import figures as draw
 
     arrays = findings.arrays
-    channels = [int(name.rsplit("_", 1)[1]) for name in arrays if name.startswith("picture_")]
+    channels = settings.channels
     (top, bottom), (left, right) = arrays["window"]
     headings = [f"channel {channel}" for channel in channels]
-    patches = draw.picture_table(
-        [
-            ("whole picture", [arrays[f"picture_{channel}"] for channel in channels]),
-            (
-                "what the unit sees",
-                [arrays[f"picture_{channel}"][top:bottom, left:right] for channel in channels],
-            ),
-            ("the filter", [draw.centred(arrays[f"filter_{channel}"]) for channel in channels]),
-            ("best possible", [arrays[f"best_patch_{channel}"] for channel in channels]),
-        ],
-        headings,
-        cell=1.45,
-    )
+
     bounds = [findings.numbers[f"bound_channel_{channel}"].value for channel in channels]
-    ascent = draw.curves(
-        [(f"channel {channel}", arrays[f"scores_{channel}"]) for channel in channels],
-        xlabel="step",
-        ylabel="output before the ReLU",
-        bounds=bounds,
-    )
+
     size = f"{bottom - top} × {right - left}"
     return (
         Drawing(
@@ -171,12 +158,29 @@ def figures(findings: Findings) -> Sequence[Drawing]:
             "the filter's weights (grey is 0), and the patch that no other can beat.",
             f"Four columns, one for each of the channels {', '.join(map(str, channels))}. The pictures are grey "
             "noise but for a small coloured patch in the middle, which looks like the filter driven to full contrast.",
-            patches,
+            lambda: draw.picture_table(
+                [
+                    ("whole picture", [arrays[f"picture_{channel}"] for channel in channels]),
+                    (
+                        "what the unit sees",
+                        [arrays[f"picture_{channel}"][top:bottom, left:right] for channel in channels],
+                    ),
+                    ("the filter", [draw.centred(arrays[f"filter_{channel}"]) for channel in channels]),
+                    ("best possible", [arrays[f"best_patch_{channel}"] for channel in channels]),
+                ],
+                headings,
+                cell=1.45,
+            ),
         ),
         Drawing(
             "ascent",
             "The unit's output at each step; dotted: the closed-form bound.",
             "Four rising curves that flatten at their dotted bounds well before the last step.",
-            ascent,
+            lambda: draw.curves(
+                [(f"channel {channel}", arrays[f"scores_{channel}"]) for channel in channels],
+                xlabel="step",
+                ylabel="output before the ReLU",
+                bounds=bounds,
+            ),
         ),
     )

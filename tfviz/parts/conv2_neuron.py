@@ -16,15 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 import tfviz
-from tfviz.context import Context
-from tfviz.grading import Expected
-from tfviz.results import Drawing, Findings, Number
+from tfviz.experiment.context import Context
+from tfviz.experiment.grading import Expected
+from tfviz.experiment.part import Drawing, Findings
 
 if TYPE_CHECKING:
     import keras
 
-    from tfviz.ascent import Trace
-    from tfviz.objectives import Goal
+    from tfviz.method.ascent import Trace
+    from tfviz.method.objectives import Goal
 
 Array = npt.NDArray[np.floating]
 
@@ -80,7 +80,8 @@ EXPECTED = (
 def run(settings: Settings, context: Context) -> Findings:
     """Three runs of the same descent with different rates, and the checks of the update."""
     model = context.model(normalize=False)
-    from tfviz.gradients import value_and_gradient
+    from tfviz.method.ascent import falling
+    from tfviz.method.probe import value_and_gradient
 
     unit = tfviz.objectives.neuron("conv2", settings.channel, at=(settings.row, settings.column))
     goal = settings.weight * unit - tfviz.priors.l2()
@@ -89,7 +90,7 @@ def run(settings: Settings, context: Context) -> Findings:
     rates: dict[str, float | Callable[[int], float]] = {
         "published": settings.rate,
         "tenth": settings.tenth,
-        "decaying": lambda step: settings.rate * (1 - step / settings.steps),
+        "decaying": falling(settings.rate, settings.steps),
     }
     traces: dict[str, Trace] = {}
     for index, (name, rate) in enumerate(rates.items()):
@@ -105,9 +106,7 @@ def run(settings: Settings, context: Context) -> Findings:
     fixed_point = _conv1_fixed_point(model, start, settings)
     context.reporter.progress(ID, len(rates) + 1, len(rates) + 1)
 
-    def on(value: float) -> Number:
-        return Number(float(value), "", context.label)
-
+    on = context.number
     unit_name = unit.terms[0][1].name
     numbers = {
         "activation": on(published.terms[unit_name][-1, 0]),
@@ -138,13 +137,9 @@ def run(settings: Settings, context: Context) -> Findings:
     arrays["l2_published"] = published.terms["l2"][:, 0]
     whole = tfviz.receptive_field(model, "conv2")
     facts = {
-        "weight": settings.weight,
         "field_size": whole.size[0],
         "field_offset": whole.offset[0],
         "field_last": field[0].stop - 1,
-        "shrink": 1 - 2 * settings.rate,
-        "half_weight": half,
-        "kick": settings.rate * settings.weight,
     }
     return Findings(numbers, arrays, facts)
 
@@ -158,7 +153,7 @@ def _check_update(
     x_t: taken here from the stored x_t, apart from the loop, and summed in float64. Both are relative: outside to the
     exact value of each pixel, inside to the largest value of x_T.
     """
-    from tfviz.gradients import value_and_gradient
+    from tfviz.method.probe import value_and_gradient
 
     total = settings.checked_steps
     goal = settings.weight * unit - tfviz.priors.l2()
@@ -196,37 +191,14 @@ def _conv1_fixed_point(model: keras.Model, start: Array, settings: Settings) -> 
     return float(np.abs(trace.picture[0] - expected).max() / np.abs(expected).max())
 
 
-def figures(findings: Findings) -> Sequence[Drawing]:
+def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """The picture, the corner over the steps for each rate, and the objective."""
     from tfviz import figures as draw
 
     arrays = findings.arrays
     steps = [int(step) for step in arrays["steps"]]
     names = {"published": "published rate", "tenth": "a tenth of it", "decaying": "decaying"}
-    strip = draw.picture_table(
-        [
-            (label, [draw.centred(corner) for corner in arrays[f"corner_{name}"]])
-            for name, label in names.items()
-        ],
-        [f"step {step}" for step in steps],
-        cell=1.15,
-    )
-    whole = draw.picture_table(
-        [("", [draw.centred(arrays[f"picture_{name}"]) for name in names])], list(names.values()), cell=2.1
-    )
-    objective = draw.curves(
-        [(label, arrays[f"objective_{name}"] / 1e6) for name, label in names.items()],
-        xlabel="step",
-        ylabel="objective / 10⁶",
-    )
-    terms = draw.curves(
-        [
-            ("weight · unit", findings.facts["weight"] * arrays["unit_published"] / 1e6),
-            ("squared norm", arrays["l2_published"] / 1e6),
-        ],
-        xlabel="step",
-        ylabel="published run / 10⁶",
-    )
+
     scale = ", ".join(
         f"{label} ±{np.abs(arrays[f'picture_{name}']).max():.0f}" for name, label in names.items()
     )
@@ -235,25 +207,47 @@ def figures(findings: Findings) -> Sequence[Drawing]:
             "pictures",
             f"The whole picture after the last step. Grey is 0, the mean colour; full contrast is {scale}.",
             "Three grey squares; only a small patch in the top left corner of each has colours.",
-            whole,
+            lambda: draw.picture_table(
+                [("", [draw.centred(arrays[f"picture_{name}"]) for name in names])],
+                list(names.values()),
+                cell=2.1,
+            ),
         ),
         Drawing(
             "corner",
             "The corner that the unit sees, enlarged, at several steps; each picture scaled to its own largest value.",
             "Three rows of small pictures: coloured noise at first, then blocks and stripes that become clearer, "
             "clearest for the decaying rate.",
-            strip,
+            lambda: draw.picture_table(
+                [
+                    (label, [draw.centred(corner) for corner in arrays[f"corner_{name}"]])
+                    for name, label in names.items()
+                ],
+                [f"step {step}" for step in steps],
+                cell=1.15,
+            ),
         ),
         Drawing(
             "objective",
             "The objective, weight · unit − squared norm, at each step.",
             "Three curves: the published rate jumps up and down below the other two; the decaying rate ends highest.",
-            objective,
+            lambda: draw.curves(
+                [(label, arrays[f"objective_{name}"] / 1e6) for name, label in names.items()],
+                xlabel="step",
+                ylabel="objective / 10⁶",
+            ),
         ),
         Drawing(
             "terms",
             "The two terms of the published run.",
             "Two ragged curves, the weighted unit above the squared norm.",
-            terms,
+            lambda: draw.curves(
+                [
+                    ("weight · unit", settings.weight * arrays["unit_published"] / 1e6),
+                    ("squared norm", arrays["l2_published"] / 1e6),
+                ],
+                xlabel="step",
+                ylabel="published run / 10⁶",
+            ),
         ),
     )

@@ -1,9 +1,9 @@
 """A picture of one class that the network takes for another, and looks the same to a person.
 
-Paper: Szegedy et al. 2014, "Intriguing properties of neural networks"; the sound search is that of Rony et al. 2019
-(tfviz/attacks.py).
+Papers: Szegedy et al. 2014, "Intriguing properties of neural networks"; Rony et al. 2019 for the search of the nearest
+picture (tfviz/method/attacks.py).
 Cost: about a minute on two cores with SqueezeNet: 4,000 gradients.
-Expected: target probability 0.977706 (published); the sound search reaches it at an L2 distance of at most 0.9.
+Expected: target probability 0.977706 (published); the nearest picture reaches it at an L2 distance of at most 0.9.
 Alone: python run_all.py --only jellyfish_to_mink [--image FILE --source-class NAME --target-class NAME]
 """
 
@@ -17,14 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 import tfviz
-from tfviz.context import Context
-from tfviz.grading import Expected
-from tfviz.results import Drawing, Findings, Number
+from tfviz.experiment.context import Context
+from tfviz.experiment.grading import Expected
+from tfviz.experiment.part import Drawing, Findings
 
 if TYPE_CHECKING:
     import keras
 
-    from tfviz.ascent import Trace
+    from tfviz.method.ascent import Trace
 
 Array = npt.NDArray[Any]
 
@@ -43,8 +43,8 @@ class Settings:
         published_weight: of the target's probability in the published loss.
         published_rates: rates that are tried; the run that ends at the lowest loss counts.
         published_steps: steps at each rate.
-        probability: what the sound search must reach: the published 0.977706, and a little for the last digits.
-        steps: gradients of a sound search.
+        probability: what the nearest picture must reach: the published 0.977706, and a little for the last digits.
+        steps: gradients of a search.
         attempts_8bit: searches for the 8-bit picture, of which the best counts.
         jpeg_qualities: at which the result is saved and read again.
     """
@@ -62,7 +62,7 @@ SETTINGS = Settings()
 QUICK = Settings(published_steps=64, steps=200, attempts_8bit=1)
 
 _PUBLISHED = 0.977706
-_ASKED = "what the published loss reached, asked of the sound search"
+_ASKED = "what the published loss reached, asked of the nearest picture"
 _PLAIN = "plain projected gradient: 0.9997 at a distance of 1.0"
 _ALEXNETS = ("alexnet", "caffe_alexnet")
 EXPECTED = (
@@ -87,9 +87,11 @@ def run(settings: Settings, context: Context) -> Findings:
     """Minimise the published loss, search the nearest picture twice, and save the result as PNG and JPEG."""
     from scipy.special import softmax
 
-    from tfviz import attacks, gradients
     from tfviz.data.labels import imagenet_classes
-    from tfviz.toward_class import steps_to_show
+    from tfviz.measures.similarity import distances
+    from tfviz.method import attacks
+    from tfviz.method.probe import value_and_gradient
+    from tfviz.parts._toward_class import steps_to_show
 
     model = context.model()
     source_class, target = context.inputs.source_class, context.inputs.target_class
@@ -126,14 +128,12 @@ def run(settings: Settings, context: Context) -> Findings:
         probabilities: Array = softmax(np.asarray(model(picture[None])[0], dtype=np.float64))
         return probabilities
 
-    def number(value: float, unit: str = "") -> Number:
-        return Number(float(value), unit, context.label)
-
+    number = context.number
     pictures = {
         "source": source,
         "published": published,
-        "sound": found.picture,
-        "sound_8bit": found_8bit.picture,
+        "nearest": found.picture,
+        "nearest_8bit": found_8bit.picture,
     }
     probabilities = {name: said(picture) for name, picture in pictures.items()}
     read_again = {"png": attacks.saved(found_8bit.picture, "PNG")} | {
@@ -143,27 +143,27 @@ def run(settings: Settings, context: Context) -> Findings:
     probabilities |= {name: said(picture) for name, picture in read_again.items()}
     slopes = {
         name: settings.published_weight
-        * float(np.linalg.norm(gradients.value_and_gradient(model, p_target, pictures[name][None])[2]))
-        for name in ("source", "sound")
+        * float(np.linalg.norm(value_and_gradient(model, p_target, pictures[name][None])[2]))
+        for name in ("source", "nearest")
     }
 
     numbers = {
         "source_probability": number(probabilities["source"][source_class]),
         "target_probability_start": number(probabilities["source"][target]),
         "published_loss_probability": number(probabilities["published"][target]),
-        "target_probability": number(probabilities["sound"][target]),
-        "target_probability_8bit": number(probabilities["sound_8bit"][target]),
+        "target_probability": number(probabilities["nearest"][target]),
+        "target_probability_8bit": number(probabilities["nearest_8bit"][target]),
         "rounded_afterwards_probability": number(said(attacks.round_to_bytes(found.picture))[target]),
         "png_probability": number(probabilities["png"][target]),
         "published_slope_start": number(slopes["source"]),
-        "published_slope_sound": number(slopes["sound"]),
+        "published_slope_nearest": number(slopes["nearest"]),
     }
     for name, prefix, suffix in (
         ("published", "published_loss_", ""),
-        ("sound", "", ""),
-        ("sound_8bit", "", "_8bit"),
+        ("nearest", "", ""),
+        ("nearest_8bit", "", "_8bit"),
     ):
-        for measure, value in _distances(source, pictures[name]).items():
+        for measure, value in distances(source, pictures[name]).items():
             numbers[f"{prefix}{measure}{suffix}"] = number(value)
     for quality in settings.jpeg_qualities:
         numbers[f"jpeg_probability_{quality}"] = number(probabilities[f"jpeg_{quality}"][target])
@@ -218,7 +218,7 @@ def run(settings: Settings, context: Context) -> Findings:
 
 def _source(context: Context, shape: tuple[int, int]) -> Array:
     """The user's picture or the drawn jellyfish, (H, W, 3), as 8 bits hold it: so distances of saved ones are exact."""
-    from tfviz.attacks import round_to_bytes
+    from tfviz.method.attacks import round_to_bytes
 
     if context.inputs.image is not None:
         from tfviz.data.pictures import read_picture
@@ -237,19 +237,7 @@ def _published(
     return tfviz.ascend(model, goal, source, steps=settings.published_steps, rate=rate, keep=keep)
 
 
-def _distances(source: Array, picture: Array) -> dict[str, float]:
-    """L2, L-infinity (both of [0, 1] values) and structural similarity (Wang et al. 2004; 1: the same)."""
-    from skimage.metrics import structural_similarity
-
-    difference = picture.astype(np.float64) - source
-    return {
-        "l2": float(np.linalg.norm(difference)),
-        "linf": float(np.abs(difference).max()),
-        "ssim": float(structural_similarity(source, picture, channel_axis=2, data_range=1.0)),
-    }
-
-
-def figures(findings: Findings) -> Sequence[Drawing]:
+def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """The four pictures, the differences amplified, both strips, and the curves of both ways."""
     from tfviz import figures as draw
 
@@ -258,82 +246,84 @@ def figures(findings: Findings) -> Sequence[Drawing]:
     order = (
         ("source", "the original"),
         ("published", "published loss"),
-        ("sound", "sound search"),
-        ("sound_8bit", "sound search, 8 bits"),
+        ("nearest", "nearest picture"),
+        ("nearest_8bit", "nearest in 8 bits"),
     )
 
     def heading(name: str, words: str) -> str:
         seen = facts["seen_as"][name]
         return f"{words}\n“{seen['class']}” {seen['probability']:.3g}\n“{target}” {seen['target']:.3g}"
 
-    pictures = draw.picture_table(
-        [("", [arrays[name] for name, _ in order])], [heading(*entry) for entry in order], cell=1.65
-    )
     limit = 4 / 255
-    differences = draw.amplified_differences(
-        [(words, arrays[name] - arrays["source"]) for name, words in order[1:]], limit
-    )
+
     steps = max(arrays["published_strip_steps"], arrays["search_strip_steps"], key=len)
-    strip = draw.picture_table(
-        [
-            ("published\nloss", list(arrays["published_strip"])),
-            ("sound\nsearch", list(arrays["search_strip"])),
-            ("its change,\namplified", list(0.5 + (arrays["search_strip"] - arrays["source"]) / (2 * limit))),
-        ],
-        [*(f"step {step}" for step in steps[:-1]), "last step"],
-        cell=1.25,
-    )
+
     rates = [row["rate"] for row in facts["rates"]]
-    published = draw.two_panels(
-        [
-            (f"rate {rate:g}", probabilities, distances)
-            for rate, probabilities, distances in zip(
-                rates, arrays["published_probabilities"], arrays["published_distances"], strict=True
-            )
-        ],
-        f"probability of “{target}”",
-        "distance (L2)",
-    )
-    search = draw.two_panels(
-        [
-            ("as floats", arrays["search_probabilities"], arrays["search_distances"]),
-            ("in 8 bits", arrays["search_probabilities_8bit"], arrays["search_distances_8bit"]),
-        ],
-        f"probability of “{target}”",
-        "distance (L2)",
-    )
+
     return (
         Drawing(
             "pictures",
             "The original and what became of it; over each the network's first class, and the probability of "
             f"“{target}”.",
             f"Four pictures side by side: “{source}”, and the three made from it.",
-            pictures,
+            lambda: draw.picture_table(
+                [("", [arrays[name] for name, _ in order])], [heading(*entry) for entry in order], cell=1.65
+            ),
         ),
         Drawing(
             "differences",
             f"The differences to the original, {0.5 / limit:.0f} times amplified around grey: what changed by "
             f"{limit * 255:.0f}/255 or more is drawn black or in full colour.",
             "Three grey squares; where a picture was changed, coloured specks.",
-            differences,
+            lambda: draw.amplified_differences(
+                [(words, arrays[name] - arrays["source"]) for name, words in order[1:]], limit
+            ),
         ),
         Drawing(
             "strip",
-            "The pictures on the way. The sound search tries pictures on both sides of the goal, first far, then near.",
+            "The pictures on the way. The search for the nearest tries both sides of the goal, first far, then near.",
             "Two rows of pictures, and a row of grey squares with more or fewer coloured specks.",
-            strip,
+            lambda: draw.picture_table(
+                [
+                    ("published\nloss", list(arrays["published_strip"])),
+                    ("search for\nthe nearest", list(arrays["search_strip"])),
+                    (
+                        "its change,\namplified",
+                        list(0.5 + (arrays["search_strip"] - arrays["source"]) / (2 * limit)),
+                    ),
+                ],
+                [*(f"step {step}" for step in steps[:-1]), "last step"],
+                cell=1.25,
+            ),
         ),
         Drawing(
             "published_curves",
             f"The published loss at each rate: the probability of “{target}”, of which it takes a multiple, and the "
             "distance that it pays. Where a line fills an area the picture jumps away and back at every step.",
             "Two panels of curves, probability and distance at each step, one line a rate.",
-            published,
+            lambda: draw.two_panels(
+                [
+                    (f"rate {rate:g}", probabilities, distances)
+                    for rate, probabilities, distances in zip(
+                        rates, arrays["published_probabilities"], arrays["published_distances"], strict=True
+                    )
+                ],
+                f"probability of “{target}”",
+                "distance (L2)",
+            ),
         ),
         Drawing(
             "search_curves",
-            f"The sound search: the probability of “{target}” and the distance of the picture tried at each step.",
+            f"The search for the nearest picture: the probability of “{target}” and the distance of what is tried at "
+            "each step.",
             "Two panels; the probability rises to the goal and swings around it, while the distance falls.",
-            search,
+            lambda: draw.two_panels(
+                [
+                    ("as floats", arrays["search_probabilities"], arrays["search_distances"]),
+                    ("in 8 bits", arrays["search_probabilities_8bit"], arrays["search_distances_8bit"]),
+                ],
+                f"probability of “{target}”",
+                "distance (L2)",
+            ),
         ),
     )

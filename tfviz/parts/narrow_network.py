@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-import tfviz
-from tfviz.context import Context
-from tfviz.grading import Expected
-from tfviz.results import Drawing, Findings, Number
+from tfviz import backend
+from tfviz.experiment.context import Context
+from tfviz.experiment.grading import Expected
+from tfviz.experiment.part import Drawing, Findings, Number
 
 if TYPE_CHECKING:
     import keras
@@ -72,11 +72,8 @@ _COUNTEREXAMPLE = {"a": (1.0, 1.0), "w": (1.0, -1.0), "b": (0.0, 0.0)}
 
 def run(settings: Settings, context: Context) -> Findings:
     """Compare each random function with its narrow network, and evaluate the published construction on |x|."""
-    tfviz.import_tensorflow()
-    import keras
-
-    # Graphics processors round the factors of float32 products to 10 bits (TensorFloat-32).
-    with keras.device("cpu:0"):
+    backend.load()
+    with backend.current().float64():
         return _run(settings, context)
 
 
@@ -140,7 +137,7 @@ def _run(settings: Settings, context: Context) -> Findings:
             numbers[f"{name}_{side}"] = Number(float(values[place]))
     numbers["counterexample_difference"] = Number(float(np.abs(readings["one_layer"] - truth).max()))
     numbers["counterexample_right_difference"] = Number(float(np.abs(readings["right"] - truth).max()))
-    return Findings(numbers, arrays, {"shown_units": settings.shown_units})
+    return Findings(numbers, arrays)
 
 
 def evaluate(model: keras.Model, x: Array) -> Array:
@@ -213,50 +210,39 @@ def _relative(off: Array, wanted: Array) -> Array:
     return off / largest if largest > 0 else off
 
 
-def figures(findings: Findings) -> Sequence[Drawing]:
+def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """One function and its narrow network, the differences of all, and the counterexample."""
     from tfviz import figures as draw
 
     arrays = findings.arrays
     x, grid = arrays["counterexample_x"], arrays["x"]
-    functions = draw.function_and_copy(
-        grid,
-        ("f(x)", arrays["f"]),
-        ("three units a layer", arrays["narrow"]),
-        [("float64", arrays["off_float64"]), ("float32", arrays["off_float32"])],
-        "difference / max |f|",
-    )
-    differences = draw.scattered(
-        arrays["units"],
-        [(name, arrays[f"differences_{name}"], _LIMITS[name]) for name in _LIMITS],
-        xlabel="units of the function = hidden layers",
-        ylabel="largest difference / max |f|",
-    )
-    counterexample = draw.line_panels(
-        x,
-        ("|x|", arrays["counterexample_f"]),
-        [
-            ("no inner ReLU", arrays["counterexample_no_inner_relu"]),
-            ("negative x lost", arrays["counterexample_no_negative"]),
-            ("both: one real layer", arrays["counterexample_one_layer"]),
-            ("the right network", arrays["counterexample_right"]),
-        ],
-    )
+
     return (
         Drawing(
             "functions",
-            f"One of the random functions, of {findings.facts['shown_units']} units, and its narrow network on top; "
+            f"One of the random functions, of {settings.shown_units} units, and its narrow network on top; "
             "below, their difference relative to the largest |f|, in both precisions.",
             "Above, a crooked line of straight pieces with a dashed line exactly on it. Below, two noisy lines around "
             "0 on very small scales.",
-            functions,
+            lambda: draw.function_and_copy(
+                grid,
+                ("f(x)", arrays["f"]),
+                ("three units a layer", arrays["narrow"]),
+                [("float64", arrays["off_float64"]), ("float32", arrays["off_float32"])],
+                "difference / max |f|",
+            ),
         ),
         Drawing(
             "differences",
             "Largest difference of each random function; dotted: what is allowed. A difference of exactly 0 is drawn "
             "at the lower edge.",
             "Two clouds of points that rise slowly to the right, each below its dotted line.",
-            differences,
+            lambda: draw.scattered(
+                arrays["units"],
+                [(name, arrays[f"differences_{name}"], _LIMITS[name]) for name in _LIMITS],
+                xlabel="units of the function = hidden layers",
+                ylabel="largest difference / max |f|",
+            ),
         ),
         Drawing(
             "counterexample",
@@ -264,6 +250,15 @@ def figures(findings: Findings) -> Sequence[Drawing]:
             "other, with both; last, the network above.",
             "Four small plots of the V-shaped |x|. In the first the left half is followed and the right half is 0, in "
             "the second the other way round, in the third all is 0, in the last all of |x| is followed.",
-            counterexample,
+            lambda: draw.line_panels(
+                x,
+                ("|x|", arrays["counterexample_f"]),
+                [
+                    ("no inner ReLU", arrays["counterexample_no_inner_relu"]),
+                    ("negative x lost", arrays["counterexample_no_negative"]),
+                    ("both: one real layer", arrays["counterexample_one_layer"]),
+                    ("the right network", arrays["counterexample_right"]),
+                ],
+            ),
         ),
     )

@@ -18,16 +18,16 @@ import numpy as np
 import numpy.typing as npt
 
 import tfviz
-from tfviz.context import Context
-from tfviz.grading import Expected
-from tfviz.results import Drawing, Findings, Number
+from tfviz.experiment.context import Context
+from tfviz.experiment.grading import Expected
+from tfviz.experiment.part import Drawing, Findings, Number
 
 if TYPE_CHECKING:
     import keras
 
-    from tfviz.ascent import Trace
-    from tfviz.parametrizations import Parametrization
-    from tfviz.transforms import Transform
+    from tfviz.method.ascent import Trace
+    from tfviz.method.parametrizations import Parametrization
+    from tfviz.method.transforms import Transform
 
 Array = npt.NDArray[np.floating]
 
@@ -105,8 +105,10 @@ EXPECTED = (
 def run(settings: Settings, context: Context) -> Findings:
     """The first class at length, without and with the prior; then every class in four ways; then several weights."""
     model = context.model()
-    from tfviz import spectrum
+    from scipy.special import softmax
+
     from tfviz.data.labels import imagenet_classes
+    from tfviz.measures import spectrum
 
     height, width = model.input_shape[1:3]
     experiment = _Experiment(
@@ -128,15 +130,11 @@ def run(settings: Settings, context: Context) -> Findings:
         logits = np.asarray(model(picture[np.newaxis]))[0].astype(np.float64)
         measured = {
             "activation": float(logits[class_index]),
-            "probability": float(
-                np.exp(logits[class_index] - logits.max()) / np.exp(logits - logits.max()).sum()
-            ),
+            "probability": float(softmax(logits)[class_index]),
             "spectrum_slope": spectrum.slope(picture),
             "total_variation": spectrum.total_variation(picture),
         }
-        numbers.update(
-            {f"{name}{suffix}": Number(value, "", context.label) for name, value in measured.items()}
-        )
+        numbers.update({f"{name}{suffix}": context.number(value) for name, value in measured.items()})
         return measured
 
     def gain(without: Mapping[str, float], prior: Mapping[str, float]) -> float:
@@ -150,9 +148,7 @@ def run(settings: Settings, context: Context) -> Findings:
             first, prior_weight, settings.steps, transformed=name == "moved", keep=settings.keep
         )
         long[name] = measure(trace.picture[0], first, suffix)
-        numbers[f"spectrum_distance{suffix}"] = Number(
-            float(trace.terms["spectrum"][-1, 0]), "", context.label
-        )
+        numbers[f"spectrum_distance{suffix}"] = context.number(trace.terms["spectrum"][-1, 0])
         arrays[f"long_{name}"] = np.concatenate([trace.snapshots[step] for step in settings.keep])
         arrays[f"power_{name}"] = spectrum.radial_power(trace.picture[0], edges)
         arrays[f"objective_{name}"] = trace.scores[:, 0]
@@ -174,9 +170,9 @@ def run(settings: Settings, context: Context) -> Findings:
             {"index": class_index, "name": names[class_index], "gain": gains[-1], "measured": measured}
         )
     for measure_name, value in gallery[0]["measured"]["fourier"].items():
-        numbers[f"{measure_name}_fourier"] = Number(value, "", context.label)
+        numbers[f"{measure_name}_fourier"] = context.number(value)
     arrays["power_fourier"] = spectrum.radial_power(arrays[f"picture_{first}_fourier"], edges)
-    numbers["slope_gain_min"] = Number(min(gains), "", context.label)
+    numbers["slope_gain_min"] = context.number(min(gains))
 
     tried = {0.0: gallery[0]["measured"]["without"], settings.prior_weight: gallery[0]["measured"]["prior"]}
     arrays["tried_0"] = arrays[f"picture_{first}_without"]
@@ -192,7 +188,6 @@ def run(settings: Settings, context: Context) -> Findings:
         "gallery": gallery,
         "closest_weight": min(tried, key=lambda weight: abs(tried[weight]["spectrum_slope"] - NATURAL_SLOPE)),
         "tried": [{"weight": weight, **tried[weight]} for weight in sorted(tried)],
-        "deviations": settings.shown_deviations,
         "prior_rate": experiment.rate(settings.prior_weight),
         "size": [height, width],
         "natural": {
@@ -209,7 +204,7 @@ class _Experiment:
     """What all runs share: the network, the starts, the penalty and the progress over all steps."""
 
     def __init__(self, model: keras.Model, settings: Settings, context: Context, short_steps: int) -> None:
-        from tfviz import spectrum
+        from tfviz.measures import spectrum
 
         self._model, self._settings, self._context = model, settings, context
         height, width = model.input_shape[1:3]
@@ -270,12 +265,14 @@ class _Experiment:
         transforms: Sequence[Transform] = (),
         keep: Sequence[int] = (),
     ) -> Trace:
+        from tfviz.method.ascent import falling
+
         trace = tfviz.ascend(
             self._model,
             goal,
             start,
             steps=steps,
-            rate=lambda step: rate * (1 - step / steps),
+            rate=falling(rate, steps),
             clip=None,
             transforms=transforms,
             seed=self._context.seed,
@@ -286,12 +283,12 @@ class _Experiment:
         return trace
 
 
-def figures(findings: Findings) -> Sequence[Drawing]:
+def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """The pair, its way there, its spectra and curves; the gallery of classes; the weights tried."""
     from tfviz import figures as draw
 
     arrays, facts = findings.arrays, findings.facts
-    deviations = facts["deviations"]
+    deviations = settings.shown_deviations
     steps = [int(step) for step in arrays["steps"]]
     rescaled = f"Rescaled: the mean is grey, {deviations:g} standard deviations from it are black and white."
 
@@ -299,64 +296,7 @@ def figures(findings: Findings) -> Sequence[Drawing]:
         return picture if method == "fourier" else draw.stretched(picture, deviations)
 
     long = {name: label for name, label in _METHODS.items() if name != "fourier"}
-    pictures = draw.picture_table(
-        [("", [shown(arrays[f"long_{name}"][-1]) for name in long])], list(long.values()), cell=2.2
-    )
-    strip = draw.picture_table(
-        [
-            (label.replace(", ", ",\n"), [shown(picture) for picture in arrays[f"long_{name}"]])
-            for name, label in long.items()
-        ],
-        [f"step {step}" for step in steps],
-        cell=1.25,
-    )
-    spectra = draw.log_lines(
-        arrays["frequency"],
-        [
-            (label, relative(arrays[f"power_{name}"]))
-            for name, label in {
-                "without": "no prior",
-                "prior": "prior",
-                "fourier": "Fourier picture",
-                "natural": "natural pictures",
-            }.items()
-        ],
-        xlabel="cycles per pixel",
-        ylabel="relative power",
-        slope=NATURAL_SLOPE,
-    )
-    curves = draw.curves(
-        [
-            (label, arrays[f"{name}_prior"] / 1e6)
-            for name, label in {
-                "objective": "objective",
-                "logit": "weight · logit",
-                "l2": "squared norm",
-                "spectrum": "prior's weight · distance",
-            }.items()
-        ],
-        xlabel="step",
-        ylabel="run with the prior / 10⁶",
-    )
-    gallery = draw.picture_table(
-        [
-            (
-                entry["name"].replace(" ", "\n"),
-                [shown(arrays[f"picture_{entry['index']}_{method}"], method) for method in _METHODS],
-            )
-            for entry in facts["gallery"]
-        ],
-        [label.replace(", ", ",\n") for label in _METHODS.values()],
-        cell=1.5,
-    )
-    tried = draw.picture_table(
-        [("", [shown(arrays[f"tried_{entry['weight']:g}"]) for entry in facts["tried"]])],
-        [
-            f"weight {entry['weight']:g}\nslope {entry['spectrum_slope']:.2f}\nlogit {entry['activation']:.0f}"
-            for entry in facts["tried"]
-        ],
-        cell=1.7,
-    )
+
     classes = ", ".join(entry["name"] for entry in facts["gallery"])
     return (
         Drawing(
@@ -364,14 +304,23 @@ def figures(findings: Findings) -> Sequence[Drawing]:
             f"After the last step. {rescaled}",
             "Three squares: fine coloured noise with thin arcs on grey; soft clouds with small domed shapes in "
             "them; and larger domed shapes with threads.",
-            pictures,
+            lambda: draw.picture_table(
+                [("", [shown(arrays[f"long_{name}"][-1]) for name in long])], list(long.values()), cell=2.2
+            ),
         ),
         Drawing(
             "steps",
             f"On the way there. {rescaled}",
             "Three rows of small pictures from noise to the pictures above; those with the prior are cloudy from "
             "the first steps.",
-            strip,
+            lambda: draw.picture_table(
+                [
+                    (label.replace(", ", ",\n"), [shown(picture) for picture in arrays[f"long_{name}"]])
+                    for name, label in long.items()
+                ],
+                [f"step {step}" for step in steps],
+                cell=1.25,
+            ),
         ),
         Drawing(
             "spectra",
@@ -379,13 +328,39 @@ def figures(findings: Findings) -> Sequence[Drawing]:
             "natural pictures, the square of the mean magnitude that the penalty uses.",
             "Four falling curves: without the prior nearly flat, with it close to that of natural pictures and to "
             "the dotted line of slope −2; the Fourier picture falls more steeply.",
-            spectra,
+            lambda: draw.log_lines(
+                arrays["frequency"],
+                [
+                    (label, relative(arrays[f"power_{name}"]))
+                    for name, label in {
+                        "without": "no prior",
+                        "prior": "prior",
+                        "fourier": "Fourier picture",
+                        "natural": "natural pictures",
+                    }.items()
+                ],
+                xlabel="cycles per pixel",
+                ylabel="relative power",
+                slope=NATURAL_SLOPE,
+            ),
         ),
         Drawing(
             "curves",
             "The objective of the run with the prior, and its three terms.",
             "Four curves: the penalty falls at once, the weighted logit and with it the objective rise.",
-            curves,
+            lambda: draw.curves(
+                [
+                    (label, arrays[f"{name}_prior"] / 1e6)
+                    for name, label in {
+                        "objective": "objective",
+                        "logit": "weight · logit",
+                        "l2": "squared norm",
+                        "spectrum": "prior's weight · distance",
+                    }.items()
+                ],
+                xlabel="step",
+                ylabel="run with the prior / 10⁶",
+            ),
         ),
         Drawing(
             "classes",
@@ -393,13 +368,30 @@ def figures(findings: Findings) -> Sequence[Drawing]:
             "shown as it is.",
             f"A table of pictures, one row for each of {classes}: fine noise without the prior; with it, small "
             "shapes in soft noise; with transformations, larger and clearer ones; the Fourier pictures are smoothest.",
-            gallery,
+            lambda: draw.picture_table(
+                [
+                    (
+                        entry["name"].replace(" ", "\n"),
+                        [shown(arrays[f"picture_{entry['index']}_{method}"], method) for method in _METHODS],
+                    )
+                    for entry in facts["gallery"]
+                ],
+                [label.replace(", ", ",\n") for label in _METHODS.values()],
+                cell=1.5,
+            ),
         ),
         Drawing(
             "weights",
             f"The first class with other weights of the prior, fewer steps. {rescaled}",
             "Five pictures in a row, from fine noise at weight 0 to soft clouds at the largest weight.",
-            tried,
+            lambda: draw.picture_table(
+                [("", [shown(arrays[f"tried_{entry['weight']:g}"]) for entry in facts["tried"]])],
+                [
+                    f"weight {entry['weight']:g}\nslope {entry['spectrum_slope']:.2f}\nlogit {entry['activation']:.0f}"
+                    for entry in facts["tried"]
+                ],
+                cell=1.7,
+            ),
         ),
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tfviz.context import Context
 from tfviz.data.labels import imagenet_classes
 from tfviz.data.pictures import read_picture
 from tfviz.errors import BadFileError
-from tfviz.grading import Expected
-from tfviz.results import Drawing, Findings, Number
+from tfviz.experiment.context import Context
+from tfviz.experiment.grading import Expected
+from tfviz.experiment.part import Drawing, Findings, Number
 
 Array = npt.NDArray[np.floating]
 
@@ -104,12 +105,18 @@ PHOTOGRAPHS = (
 
 def run(settings: Settings, context: Context) -> Findings:
     """Predict each picture from its raw values and from the normalised ones."""
+    from scipy.special import softmax
+
+    def probabilities_of(network: Any, inputs: Array) -> Array:
+        predicted: Array = softmax(np.asarray(network(inputs), np.float64), axis=1)
+        return predicted
+
     model, bare = context.model(), context.model(normalize=False)
     height, width = model.input_shape[1:3]
     rows, pictures, unreadable, left_out = _pictures(settings, context.inputs.pictures, height, width)
     raw = _raw_inputs(str(context.network), pictures)
-    probabilities = {name: _softmax(bare(own)) for name, own in raw.items()}
-    probabilities["normalized"] = _softmax(model(pictures))
+    probabilities = {name: probabilities_of(bare, own) for name, own in raw.items()}
+    probabilities["normalized"] = probabilities_of(model, pictures)
 
     numbers: dict[str, Number] = {}
     arrays: dict[str, Array] = {"pictures": pictures}
@@ -118,19 +125,19 @@ def run(settings: Settings, context: Context) -> Findings:
     names = imagenet_classes()
     known = [bool(row["classes"]) for row in rows]
     for name, each in probabilities.items():
-        for index, (row, one) in enumerate(zip(rows, each, strict=True)):
-            best = np.argsort(-one, kind="stable")[: settings.top]
-            numbers[f"confidence_{name}_{index}"] = Number(float(one[best[0]]), "", context.label)
+        for index, (row, chances) in enumerate(zip(rows, each, strict=True)):
+            best = np.argsort(-chances, kind="stable")[: settings.top]
+            numbers[f"confidence_{name}_{index}"] = context.number(chances[best[0]])
             row[name] = [
-                {"class": names[c], "confidence": float(one[c]), "right": int(c) in row["classes"]}
+                {"class": names[c], "confidence": float(chances[c]), "right": int(c) in row["classes"]}
                 for c in best
             ]
-        numbers[f"mean_confidence_{name}"] = Number(float(each.max(axis=1).mean()), "", context.label)
+        numbers[f"mean_confidence_{name}"] = context.number(each.max(axis=1).mean())
         if all(known):
             right = sum(row[name][0]["right"] for row in rows)
-            numbers[f"correct_{name}"] = Number(right, "", context.label)
+            numbers[f"correct_{name}"] = context.number(right)
     raised = probabilities["normalized"].max(axis=1) > probabilities["raw"].max(axis=1)
-    numbers["raised"] = Number(int(raised.sum()), "", context.label)
+    numbers["raised"] = context.number(int(raised.sum()))
     numbers["pictures"] = Number(len(rows))
 
     facts = {
@@ -175,20 +182,13 @@ def _raw_inputs(network: str, pictures: Array) -> dict[str, Array]:
 def _taken_for(network: str, own: Array) -> Array:
     """The picture from which the network's normalisation would have made this input; it may go beyond [0, 1]."""
     if network == "alexnet":
-        from tfviz.models.alexnet import MEAN, STD
+        from tfviz.models.colours import IMAGENET_MEAN, IMAGENET_STD
 
-        pictures: Array = own * np.array(STD, np.float32) + np.array(MEAN, np.float32)
+        pictures: Array = own * np.array(IMAGENET_STD, np.float32) + np.array(IMAGENET_MEAN, np.float32)
         return pictures
-    from tfviz.models.squeezenet import MEAN_BGR
+    from tfviz.models.colours import KERAS_MEAN_BGR
 
-    return (own + np.array(MEAN_BGR, np.float32))[..., ::-1] / np.float32(255)
-
-
-def _softmax(logits: Any) -> Array:
-    values = np.asarray(logits, np.float64)
-    powers = np.exp(values - values.max(axis=1, keepdims=True))
-    probabilities: Array = powers / powers.sum(axis=1, keepdims=True)
-    return probabilities
+    return (own + np.array(KERAS_MEAN_BGR, np.float32))[..., ::-1] / np.float32(255)
 
 
 def _pictures(
@@ -240,7 +240,7 @@ def _installed(photo: Photograph) -> Path:
     return Path(next(iter(folders or ("",)))) / photo.file
 
 
-def figures(findings: Findings) -> Sequence[Drawing]:
+def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """The pictures, and below each what the network takes it for without the normalisation."""
     from tfviz import figures as draw
 
@@ -250,7 +250,8 @@ def figures(findings: Findings) -> Sequence[Drawing]:
     drawings = []
     for first in range(0, len(pictures), _PER_FIGURE):
         part = slice(first, first + _PER_FIGURE)
-        table = draw.picture_table(
+        table = partial(
+            draw.picture_table,
             [
                 ("the picture", list(pictures[part])),
                 *((f"it sees:\n{labels[way]}", list(findings.arrays[f"taken_{way}"][part])) for way in ways),

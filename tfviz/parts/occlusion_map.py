@@ -14,18 +14,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 import tfviz
-from tfviz.context import Context
-from tfviz.grading import Expected
-from tfviz.results import Drawing, Findings, Number
-
-if TYPE_CHECKING:
-    import keras
+from tfviz.experiment.context import Context
+from tfviz.experiment.grading import Expected
+from tfviz.experiment.part import Drawing, Findings
+from tfviz.models.colours import IMAGENET_MEAN
 
 Array = npt.NDArray[Any]
 
@@ -35,7 +33,7 @@ TRACK = "A"
 NETWORKS = ("alexnet", "caffe_alexnet", "squeezenet")
 INPUTS = ("image", "source_class")
 
-FILLS = {"black": (0.0, 0.0, 0.0), "mean": (0.485, 0.456, 0.406)}
+FILLS = {"black": (0.0, 0.0, 0.0), "mean": IMAGENET_MEAN}
 """Colours of the block: black, or the mean colour of ImageNet's pictures, RGB in [0, 1]."""
 DRAWN_CLASS = 107
 """What the project's own picture shows: a jellyfish."""
@@ -73,9 +71,10 @@ def run(settings: Settings, context: Context) -> Findings:
     """Hide every block, then compare the drop with what one gradient says."""
     from scipy.special import softmax
 
-    from tfviz import gradients
     from tfviz.data.labels import imagenet_classes
-    from tfviz.occlusion import block_sums, occluded_probabilities
+    from tfviz.method.attribution import grad_cam
+    from tfviz.method.occlusion import block_sums, occluded_probabilities
+    from tfviz.method.probe import value_and_gradient
 
     model = context.model()
     picture, body = _picture(context, model.input_shape[1:3])
@@ -97,7 +96,7 @@ def run(settings: Settings, context: Context) -> Findings:
     row, column = (int(at) for at in np.unravel_index(probability.argmin(), probability.shape))
 
     goal = tfviz.objectives.log_probability(source)
-    _, _, gradient = gradients.value_and_gradient(model, goal, picture[None])
+    _, _, gradient = value_and_gradient(model, goal, picture[None])
     # To first order, hiding a pixel takes off gradient times (pixel - fill), summed over the colours.
     times_input = (gradient[0] * (picture - np.asarray(fill))).sum(axis=-1)
     cam = grad_cam(model, _LAST_MAPS[str(context.network)], picture, source)
@@ -108,9 +107,7 @@ def run(settings: Settings, context: Context) -> Findings:
     }
     drop = whole[source] - probability
 
-    def number(value: float, unit: str = "") -> Number:
-        return Number(float(value), unit, context.label)
-
+    number = context.number
     middle = (patch - 1) / 2
     numbers = {
         "source_probability": number(whole[source]),
@@ -169,8 +166,6 @@ def run(settings: Settings, context: Context) -> Findings:
         "corner": [row * stride, column * stride],
         "fill": {"black": "black", "mean": "the mean colour of ImageNet's pictures"}[settings.fill],
         "cam_layer": _LAST_MAPS[str(context.network)],
-        "patch": patch,
-        "stride": stride,
     }
     return Findings(numbers, arrays, facts)
 
@@ -210,49 +205,13 @@ def rank_correlation(first: Array, second: Array) -> float | None:
     return float(spearmanr(first, second, axis=None).statistic)
 
 
-def grad_cam(model: keras.Model, layer: str, picture: Array, class_index: int) -> Array:
-    """Grad-CAM (Selvaraju et al. 2017, "Grad-CAM: Visual Explanations from Deep Networks", equations 1 and 2).
-
-    Each channel of a layer is weighted with the mean gradient of the class's logit with respect to it; of the sum
-    over channels the positive part counts.
-
-    Args:
-        model: takes pictures (N, H, W, 3), returns logits (N, classes).
-        layer: name of a layer whose output is a map, through which all of the logits' computation goes.
-        picture: (H, W, 3).
-        class_index: 0-based.
-
-    Returns:
-        (H, W): interpolated linearly between the middles of what the units see, not stretched to the picture.
-    """
-    import keras
-    from scipy.ndimage import map_coordinates
-
-    from tfviz import gradients
-
-    output = model.get_layer(layer).output
-    maps = np.asarray(keras.Model(model.input, output).predict_on_batch(picture[None]))
-    goal = tfviz.objectives.logit(class_index)
-    _, _, gradient = gradients.value_and_gradient(keras.Model(output, model.output), goal, maps)
-    cam = np.maximum((gradient.mean(axis=(1, 2), keepdims=True) * maps).sum(axis=-1)[0], 0)
-    field = tfviz.receptive_field(model, layer)
-    at = [
-        (np.arange(length) - offset - (size - 1) / 2) / stride
-        for length, offset, size, stride in zip(
-            picture.shape[:2], field.offset, field.size, field.stride, strict=True
-        )
-    ]
-    placed: Array = map_coordinates(cam, np.meshgrid(*at, indexing="ij"), order=1, mode="nearest")
-    return placed
-
-
-def figures(findings: Findings) -> Sequence[Drawing]:
+def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """The heat map beside the picture, the winning classes, and the map beside what gradients say."""
     from tfviz import figures as draw
 
     arrays, facts = findings.arrays, findings.facts
     picture, name = arrays["picture"], facts["class"]
-    patch, stride = facts["patch"], facts["stride"]
+    patch, stride = settings.patch, settings.stride
     first = (patch - 1) / 2
     source = findings.numbers["source_probability"].value
     probability = arrays["probability"]
@@ -264,7 +223,7 @@ def figures(findings: Findings) -> Sequence[Drawing]:
             "has the colour of the block around its middle. Framed: the block that costs most.",
             f"Left the picture, right the same in grey under a heat map of the probability, which is lowest around "
             f"row {row}, column {column} of {picture.shape[0]} × {picture.shape[1]}.",
-            draw.maps_over_picture(
+            lambda: draw.maps_over_picture(
                 picture,
                 [("one block hidden", probability, f"probability of “{name}”")],
                 first,
@@ -278,7 +237,7 @@ def figures(findings: Findings) -> Sequence[Drawing]:
             "What hiding a block takes off the probability, beside what one gradient says of the block: the mean of "
             "|gradient × input| over its pixels, and the mean of Grad-CAM.",
             "Three heat maps over the picture in grey: the drop of the probability, gradient times input, Grad-CAM.",
-            draw.maps_over_picture(
+            lambda: draw.maps_over_picture(
                 picture,
                 [
                     ("one block hidden", source - probability, "drop of the probability"),
@@ -299,7 +258,7 @@ def figures(findings: Findings) -> Sequence[Drawing]:
                 "The class that wins when a block is hidden, at the block's middle.",
                 f"The picture in grey; coloured where “{name}” loses: to "
                 f"{', '.join(label for _, label in winners)}.",
-                draw.winners_over_picture(
+                lambda: draw.winners_over_picture(
                     picture,
                     arrays["winners"],
                     [(facts["class_index"], f"{name} still wins"), *winners],

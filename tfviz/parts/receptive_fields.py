@@ -18,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 import tfviz
-from tfviz.context import Context
-from tfviz.costs import Cost, counted_convolution, layer_costs
-from tfviz.grading import Expected
-from tfviz.receptive_field import ReceptiveField
-from tfviz.results import Drawing, Findings, Number
+from tfviz import backend
+from tfviz.experiment.context import Context
+from tfviz.experiment.grading import Expected
+from tfviz.experiment.part import Drawing, Findings, Number
+from tfviz.measures.costs import Cost, counted_convolution, layer_costs
+from tfviz.measures.receptive_field import ReceptiveField
 
 if TYPE_CHECKING:
     import keras
@@ -33,12 +34,13 @@ ID = "receptive_fields"
 TITLE = "Theory 1: what a unit sees, and what it costs"
 TRACK = "A"
 NETWORKS: tuple[str, ...] = ()
+ALSO = ("alexnet_features",)
 INPUTS: tuple[str, ...] = ()
 
 STACKS: tuple[tuple[int, ...], ...] = ((7,), (3, 3, 3), (5, 3), (3, 3, 3, 3))
 """Kernel sizes of the four networks: one channel, stride 1, no padding, no bias."""
 ALEXNET_LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5", "pool5")
-_EFFECTIVE = "alexnet_features"
+(_EFFECTIVE,) = ALSO
 _ALEXNET_SIZES = (11, 51, 99, 131, 163, 195)
 # Luo et al. 2016, section 3.2: within two standard deviations of a Gaussian lie 95.45 % of it.
 _THRESHOLD = 1 - 0.9545
@@ -104,7 +106,7 @@ _PUBLISHED: Mapping[str, tuple[int | None, ...]] = {
 
 def run(settings: Settings, context: Context) -> Findings:
     """The four networks, the same with strides, AlexNet, random networks, and AlexNet's effective fields."""
-    tfviz.import_tensorflow()
+    backend.load()
     numbers: dict[str, Number] = {}
     arrays: dict[str, Array] = {}
     facts: dict[str, Any] = {}
@@ -121,7 +123,7 @@ def run(settings: Settings, context: Context) -> Findings:
     passed(3)
     facts |= _random_networks(settings.random_networks, random, numbers)
     passed(4)
-    facts |= _effective(settings, random, numbers, arrays)
+    facts |= _effective(settings, context, random, numbers, arrays)
     passed(5)
     return Findings(numbers, arrays, facts)
 
@@ -143,7 +145,7 @@ def stack(kernels: Sequence[int], strides: Sequence[int], side: int) -> keras.Mo
 
 
 def _four_networks(side: int, random: np.random.Generator, numbers: dict[str, Number]) -> dict[str, Any]:
-    from tfviz.measured_field import averaging_copy, bounding_box, unit_gradients
+    from tfviz.measures.measured_field import averaging_copy, bounding_box, unit_gradients
 
     rows, networks, difference = [], [], 0.0
     for number, kernels in enumerate(STACKS, 1):
@@ -241,7 +243,7 @@ def _strides(numbers: dict[str, Number]) -> dict[str, Any]:
 
 def _both_ways(kernels: Sequence[int], strides: Sequence[int]) -> tuple[ReceptiveField, ReceptiveField]:
     """The field of a stack's last layer by formula and by gradient."""
-    from tfviz.measured_field import averaging_copy, measured_field
+    from tfviz.measures.measured_field import averaging_copy, measured_field
 
     model, last = stack(kernels, strides, _FIELD_SIDE), f"layer{len(kernels)}"
     copy = averaging_copy(model)
@@ -250,7 +252,7 @@ def _both_ways(kernels: Sequence[int], strides: Sequence[int]) -> tuple[Receptiv
 
 def _alexnet(settings: Settings, numbers: dict[str, Number]) -> dict[str, Any]:
     """AlexNet's geometry: no weights take part."""
-    from tfviz.measured_field import averaging_copy, bounding_box, measured_field, unit_gradients
+    from tfviz.measures.measured_field import averaging_copy, bounding_box, measured_field, unit_gradients
     from tfviz.models import alexnet
 
     side = settings.alexnet_side
@@ -316,95 +318,9 @@ def _alexnet(settings: Settings, numbers: dict[str, Number]) -> dict[str, Any]:
     }
 
 
-def random_network(random: np.random.Generator) -> keras.Model:
-    """A small network of one to five random steps; its last layer is called "last".
-
-    A step is a convolution (dilated or with a stride), a depthwise one, a max- or average-pool, zero padding, or two
-    branches that join; kernels are 1 to 5 (branches: 6) high and, by themselves, wide; paddings "valid" or "same".
-
-    Raises:
-        ValueError: the map became smaller than a kernel.
-    """
-    import keras
-    from keras import layers
-
-    def pick(*choices: Any) -> Any:
-        return choices[int(random.integers(len(choices)))]
-
-    def pair(low: int, high: int) -> tuple[int, int]:
-        rows, columns = random.integers(low, high + 1, 2)
-        return int(rows), int(columns)
-
-    def step(x: Any) -> Any:
-        padding, kernel = pick("valid", "same"), pair(1, 5)
-        match pick("conv", "dilated", "depthwise", "max", "average", "pad", "join"):
-            case "conv":
-                x = layers.Conv2D(2, kernel, strides=pair(1, 3), padding=padding)(x)
-                return pick(layers.ReLU(), layers.Activation("tanh"))(x)
-            case "dilated":
-                return layers.Conv2D(2, kernel, dilation_rate=pair(1, 3), padding=padding)(x)
-            case "depthwise":
-                return layers.DepthwiseConv2D(kernel, strides=pick(1, 2), padding=padding)(x)
-            case "max":
-                return layers.MaxPooling2D(kernel, pair(1, 3), padding=padding)(x)
-            case "average":
-                return layers.AveragePooling2D(kernel, pair(1, 3), padding=padding)(x)
-            case "pad":
-                return layers.ZeroPadding2D((pair(0, 3), pair(0, 3)))(x)
-        strides = pair(1, 2)
-        left = layers.Conv2D(2, pair(1, 6), strides=strides, padding="same")(x)
-        if pick(True, False):
-            right = layers.MaxPooling2D(pair(1, 6), strides, padding="same")(x)
-            return layers.Concatenate()([left, right])
-        right = layers.Conv2D(2, pair(1, 3), dilation_rate=pair(1, 2), padding="same")(x)
-        right = layers.Conv2D(2, pair(1, 4), strides=strides, padding="same")(right)
-        return layers.Add()([left, right])
-
-    height, width = pair(40, 80)
-    x = picture = keras.Input((height, width, 1))
-    for _ in range(int(random.integers(1, 6))):
-        x = step(x)
-    return keras.Model(picture, layers.Identity(name="last")(x))
-
-
-def whole_unit(model: keras.Model, random: np.random.Generator) -> tuple[int, int] | None:
-    """A random unit of "last" that sees its whole field, as does the one above and left; None: there is none."""
-    field = tfviz.receptive_field(model, "last")
-    at = []
-    for axis in (0, 1):
-        offset, stride, size = field.offset[axis], field.stride[axis], field.size[axis]
-        units, length = model.output.shape[1 + axis], model.input.shape[1 + axis]
-        inside = [
-            i for i in range(units) if offset + stride * i >= 0 and offset + stride * i + size <= length
-        ]
-        if len(inside) < 2:
-            return None
-        at.append(int(random.choice(inside[1:])))
-    return at[0], at[1]
-
-
-def compare_random_network(random: np.random.Generator) -> tuple[bool, str] | None:
-    """Whether formula and gradient agree on a random network, and its layers in words; None: to be drawn again.
-
-    A network is drawn again if its map vanishes, or if no two neighbouring units see whole fields: what the border
-    of the picture cuts off cannot be measured.
-    """
-    from tfviz.measured_field import averaging_copy, measured_field
-
-    try:
-        model = random_network(random)
-    except ValueError:
-        return None
-    unit = whole_unit(model, random)
-    if unit is None:
-        return None
-    measured = measured_field(averaging_copy(model), "last", unit, model.input.shape[1:3])
-    return measured == tfviz.receptive_field(model, "last"), " - ".join(
-        type(layer).__name__ for layer in model.layers[1:-1]
-    )
-
-
 def _random_networks(count: int, random: np.random.Generator, numbers: dict[str, Number]) -> dict[str, Any]:
+    from tfviz.measures.random_networks import compare_random_network
+
     results: list[tuple[bool, str]] = []
     drawn = 0
     while len(results) < count:
@@ -435,17 +351,20 @@ def effective_size(gradient: Array) -> float:
 
 
 def _effective(
-    settings: Settings, random: np.random.Generator, numbers: dict[str, Number], arrays: dict[str, Array]
+    settings: Settings,
+    context: Context,
+    random: np.random.Generator,
+    numbers: dict[str, Number],
+    arrays: dict[str, Array],
 ) -> dict[str, Any]:
     """Where in its field a unit's gradient is large: equal weights, and AlexNet's own if they are in the cache."""
-    from tfviz.measured_field import averaging_copy, unit_gradients
+    from tfviz.measures.measured_field import averaging_copy, unit_gradients
     from tfviz.models import alexnet
-    from tfviz.weights import fetch
 
     side, count = settings.effective_side, settings.effective_pictures
     shape = (side, side, 3)
     models = {"equal": averaging_copy(alexnet.build_features(shape, normalize=False))}
-    weights = fetch.find(_EFFECTIVE)  # no part of what this one needs: nothing is downloaded for it
+    weights = context.also.get(_EFFECTIVE)
     if weights is not None:
         models["real"] = tfviz.load(_EFFECTIVE, weights=weights.path, normalize=False, input_shape=shape)
     # The network's own input: for each colour ImageNet's mean and spread are 0 and 1.
@@ -480,7 +399,7 @@ def _effective(
     }
 
 
-def figures(findings: Findings) -> Sequence[Drawing]:
+def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """The cones of the four networks, AlexNet's fields on a picture, and the effective ones."""
     from tfviz import figures as draw
     from tfviz.data.drawings import jellyfish
@@ -508,28 +427,30 @@ def figures(findings: Findings) -> Sequence[Drawing]:
             "what the unit at the top is computed from.",
             "Four panels; from one unit at the top a cone widens layer by layer down to "
             f"{', '.join(map(str, sizes))} pixels.",
-            draw.receptive_cones([(name, kernels, [1] * len(kernels)) for name, kernels in stacks]),
+            lambda: draw.receptive_cones([(name, kernels, [1] * len(kernels)) for name, kernels in stacks]),
         ),
         Drawing(
             "cones_stride",
             "The same with stride 2 in every layer: units of a later layer lie further apart, so each of "
             "their taps reaches further.",
             f"Four panels as before; the cones end on {', '.join(map(str, strided))} pixels.",
-            draw.receptive_cones([(name, kernels, [2] * len(kernels)) for name, kernels in stacks]),
+            lambda: draw.receptive_cones([(name, kernels, [2] * len(kernels)) for name, kernels in stacks]),
         ),
         Drawing(
             "alexnet_fields",
             f"What the middle unit of each of AlexNet's layers sees of a picture of {facts['alexnet_side']} × "
             f"{facts['alexnet_side']} pixels (sides in pixels). That of pool5 would need one row and one column more.",
             "Squares of growing size around the middle of a drawn jellyfish; the largest sticks out below and right.",
-            draw.fields_on_picture(jellyfish(facts["alexnet_side"], facts["alexnet_side"])[0], squares),
+            lambda: draw.fields_on_picture(
+                jellyfish(facts["alexnet_side"], facts["alexnet_side"])[0], squares
+            ),
         ),
         Drawing(
             "effective",
             "Mean magnitude of the gradient within the theoretical field (solid frame), each panel from 0 to its "
             "largest value; dashed: a square as large as the effective field.",
             "Heat maps for conv1 to conv5. Deeper layers have a bright middle that fades towards the frame.",
-            draw.effective_fields(
+            lambda: draw.effective_fields(
                 rows, [f"{entry['layer']}: {entry['size']} px" for entry in facts["effective"]]
             ),
         ),

@@ -2,7 +2,7 @@
 
 Paper: Szegedy et al. 2014, "Intriguing properties of neural networks".
 Cost: about 10 s on two cores with SqueezeNet.
-Expected: probability 1.0 on AlexNet (published), at least 0.998 for the sound objective on every network.
+Expected: probability 1.0 on AlexNet (published), at least 0.998 for its logarithm on every network.
 Alone: python run_all.py --only ship_to_retriever --data-dir DIR (with CIFAR-10 in DIR; else the ship is drawn)
 """
 
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tfviz.context import Context
-from tfviz.grading import Expected
-from tfviz.results import Drawing, Findings, Number
+from tfviz.experiment.context import Context
+from tfviz.experiment.grading import Expected
+from tfviz.experiment.part import Drawing, Findings
 
 Array = npt.NDArray[np.floating]
 
@@ -33,7 +33,7 @@ class Settings:
 
     Attributes:
         rate: of the published ascent, on the probability.
-        sound_rate: of the ascent on the log-probability; with the published rate it would bury the ship.
+        logarithm_rate: of the ascent on the log-probability; with the published rate it would bury the ship.
         ships: how many ships of the test split, picked by the seed; or of noisy copies of the drawn ship.
         drawn_noise_std: of the noise that tells the copies of the drawn ship apart.
     """
@@ -42,7 +42,7 @@ class Settings:
     ships: int = 5
     steps: int = 40
     rate: float = 5.0
-    sound_rate: float = 0.5
+    logarithm_rate: float = 0.5
     drawn_noise_std: float = 0.01
 
 
@@ -65,11 +65,10 @@ EXPECTED = (
 
 def run(settings: Settings, context: Context) -> Findings:
     """Ascend from each ship on the probability and on its logarithm, and measure how far the picture moved."""
-    from skimage.metrics import structural_similarity
-
     model = context.model()
     from tfviz.data.labels import imagenet_classes
-    from tfviz.toward_class import steps_to_show, toward_class
+    from tfviz.measures.similarity import distances
+    from tfviz.parts._toward_class import steps_to_show, toward_class
 
     starts, source = _ships(settings, context, model.input_shape[1:3])
     keep = steps_to_show(settings.steps)
@@ -80,25 +79,19 @@ def run(settings: Settings, context: Context) -> Findings:
         starts,
         steps=settings.steps,
         rate=settings.rate,
-        sound_rate=settings.sound_rate,
+        logarithm_rate=settings.logarithm_rate,
         keep=keep,
     )
     context.reporter.progress(ID, 1, 1)
     first_class = np.asarray(model(starts)).argmax(axis=1)
 
-    def on(value: float) -> Number:
-        return Number(float(value), "", context.label)
-
-    numbers = both.numbers(context.label)
+    numbers = {name: context.number(value) for name, value in both.numbers().items()}
     for ship in range(settings.ships):
-        numbers[f"target_probability_ship_{ship}"] = on(both.sound_probability[-1, ship])
-        numbers[f"published_probability_ship_{ship}"] = on(both.published_probability[-1, ship])
-        for which, trace in (("", both.sound), ("published_", both.published)):
-            moved = trace.picture[ship] - starts[ship]
-            similar = structural_similarity(starts[ship], trace.picture[ship], channel_axis=2, data_range=1.0)
-            numbers[f"{which}l2_ship_{ship}"] = on(float(np.linalg.norm(moved)))
-            numbers[f"{which}linf_ship_{ship}"] = on(np.abs(moved).max())
-            numbers[f"{which}ssim_ship_{ship}"] = on(similar)
+        numbers[f"target_probability_ship_{ship}"] = context.number(both.logarithm_probability[-1, ship])
+        numbers[f"published_probability_ship_{ship}"] = context.number(both.published_probability[-1, ship])
+        for which, trace in (("", both.by_logarithm), ("published_", both.published)):
+            for measure, value in distances(starts[ship], trace.picture[ship]).items():
+                numbers[f"{which}{measure}_ship_{ship}"] = context.number(value)
     names = imagenet_classes()
     facts = {
         "class": names[settings.target],
@@ -124,44 +117,46 @@ def _ships(settings: Settings, context: Context, shape: tuple[int, int]) -> tupl
     ships = np.flatnonzero(test.labels == cifar10.CLASSES.index("ship"))
     chosen = test.pictures[random.choice(ships, settings.ships, replace=False)]
     size = shape[::-1]
-    enlarged = [as_floats(Image.fromarray(one).resize(size, Image.Resampling.BICUBIC)) for one in chosen]
+    enlarged = [
+        as_floats(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC)) for picture in chosen
+    ]
     return np.stack(enlarged), f"{test.source}, test split, enlarged from 32 x 32"
 
 
-def figures(findings: Findings) -> Sequence[Drawing]:
+def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """Every ship before and after both ascents, the first one's strip, and the probability."""
     from tfviz import figures as draw
-    from tfviz.toward_class import headings, probability_curves, strip
+    from tfviz.parts._toward_class import headings, probability_curves, strip
 
     arrays = findings.arrays
     name = findings.facts["class"]
-    before_after = draw.picture_table(
-        [
-            ("before", list(arrays["start"])),
-            ("probability", list(arrays["published"])),
-            ("log-probability", list(arrays["sound"])),
-        ],
-        headings(arrays),
-        cell=1.25,
-    )
+
     return (
         Drawing(
             "ships",
             f"Each ship before, and after ascent on the probability and on its logarithm; over each the two final "
             f"probabilities of “{name}”. Source: {findings.facts['source']}.",
             f"{len(arrays['start'])} columns of three pictures of one ship; the lower two are speckled with colours.",
-            before_after,
+            lambda: draw.picture_table(
+                [
+                    ("before", list(arrays["start"])),
+                    ("probability", list(arrays["published"])),
+                    ("log-probability", list(arrays["logarithm"])),
+                ],
+                headings(arrays),
+                cell=1.25,
+            ),
         ),
         Drawing(
             "strip",
             "The first ship on the way.",
             "Two rows of pictures of a ship, increasingly speckled.",
-            strip(arrays),
+            lambda: strip(arrays),
         ),
         Drawing(
             "probability",
             f"The probability of “{name}” at each step: one line for each ship and objective.",
             "Two bundles of curves; those of the log-probability rise to 1 and stay.",
-            probability_curves(arrays, name),
+            lambda: probability_curves(arrays, name),
         ),
     )

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tfviz.context import Context
-from tfviz.grading import Expected
-from tfviz.results import Drawing, Findings, Number
+from tfviz.experiment.context import Context
+from tfviz.experiment.grading import Expected
+from tfviz.experiment.part import Drawing, Findings, Number
 
 Array = npt.NDArray[Any]
 
@@ -75,7 +75,7 @@ EXPECTED = (
 
 def run(settings: Settings, context: Context) -> Findings:
     """Draw instances that can be solved, train each from one start, and count."""
-    from tfviz import three_node
+    from tfviz.models import three_node
 
     random = context.random()
     numbers: dict[str, Number] = {}
@@ -150,7 +150,6 @@ def run(settings: Settings, context: Context) -> Findings:
     numbers["wrong_most"] = Number(wrong, "examples")
     numbers["saved"] = Number(sum(row["saved"] for row in rows), "instances")
     numbers["jumping"] = Number(sum(row["jumping"] for row in rows), "instances")
-    arrays["steps"] = np.array([settings.steps, settings.long_steps])
     return Findings(numbers, arrays, {"rows": rows})
 
 
@@ -162,32 +161,20 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def figures(findings: Findings) -> Sequence[Drawing]:
+def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """The fraction solved against the size, and against the steps."""
     from tfviz import figures as draw
 
     numbers, arrays = findings.numbers, findings.arrays
     sizes = [int(size) for size in arrays["sizes"]]
-    steps, long_steps = (int(number) for number in arrays["steps"])
+    steps, long_steps = settings.steps, settings.long_steps
 
     def fractions(suffix: str) -> Array:
         names = [f"solved_fraction_{size}{suffix}" for size in sizes]
         return np.array([[numbers[name + end].value for name in names] for end in ("", "_lower", "_upper")])
 
-    against_size = draw.fractions(
-        np.array(sizes),
-        [(f"{steps} steps", fractions("")), (f"{long_steps} steps", fractions("_long"))],
-        xlabel="elements n of the instance",
-        ylabel="fraction solved",
-    )
     shown = sorted({sizes[0], sizes[len(sizes) // 3], sizes[2 * len(sizes) // 3], sizes[-1]})
-    against_steps = draw.reached(
-        [(f"n = {size}", arrays[f"solved_at_{size}"]) for size in shown],
-        long_steps,
-        mark=steps,
-        xlabel="steps",
-        ylabel="fraction solved",
-    )
+
     return (
         Drawing(
             "against_size",
@@ -195,12 +182,23 @@ def figures(findings: Findings) -> Sequence[Drawing]:
             f"Two lines with error bars over the sizes {', '.join(map(str, sizes))}, one for each number of steps: "
             f"from {fractions('')[0, 0]:.2f} to {fractions('')[0, -1]:.2f} for {steps} steps, from "
             f"{fractions('_long')[0, 0]:.2f} to {fractions('_long')[0, -1]:.2f} for {long_steps}.",
-            against_size,
+            lambda: draw.fractions(
+                np.array(sizes),
+                [(f"{steps} steps", fractions("")), (f"{long_steps} steps", fractions("_long"))],
+                xlabel="elements n of the instance",
+                ylabel="fraction solved",
+            ),
         ),
         Drawing(
             "against_steps",
             f"The same fraction against the number of steps; dotted: {steps} steps.",
             f"Rising curves for the sizes {', '.join(map(str, shown))}: how many instances are solved by each step.",
-            against_steps,
+            lambda: draw.reached(
+                [(f"n = {size}", arrays[f"solved_at_{size}"]) for size in shown],
+                long_steps,
+                mark=steps,
+                xlabel="steps",
+                ylabel="fraction solved",
+            ),
         ),
     )

@@ -7,34 +7,8 @@ not matter which server or package index hands them over.
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
-from urllib.parse import urlsplit
 
-
-@dataclass(frozen=True)
-class Url:
-    """A file that is downloaded as it is.
-
-    Attributes:
-        urls: Addresses of the same bytes, tried in order.
-        filename: Its name in the cache.
-        size: Bytes.
-        sha256: Hexadecimal, lower case.
-    """
-
-    urls: tuple[str, ...]
-    filename: str
-    size: int
-    sha256: str
-
-    @property
-    def address(self) -> str:
-        """Where a person finds the file."""
-        return self.urls[0]
-
-    @property
-    def origin(self) -> str:
-        """Where the file is from, in words."""
-        return f"{self.filename} from {urlsplit(self.urls[0]).hostname}"
+from tfviz.files.download import Url
 
 
 @dataclass(frozen=True)

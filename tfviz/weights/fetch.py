@@ -16,10 +16,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 
-from tfviz.download import FailedError, Progress, cache_folder, download, incoming, remove_leftovers
 from tfviz.errors import BadFileError, WeightsUnavailableError
-from tfviz.provenance import file_sha256
-from tfviz.weights.catalog import CATALOG, PackageIndex, SameAs, Url
+from tfviz.files.download import (
+    FailedError,
+    Progress,
+    Url,
+    cache_folder,
+    download,
+    incoming,
+    remove_leftovers,
+)
+from tfviz.files.hashes import file_sha256
+from tfviz.weights.catalog import CATALOG, PackageIndex, SameAs
 
 _NO_FILES: Mapping[str, Path] = MappingProxyType({})
 

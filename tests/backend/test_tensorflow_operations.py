@@ -1,0 +1,137 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfviz import backend
+from tfviz.backend import machine, on_tensorflow, tensorflow_operations
+from tfviz.models.layers import BatchNormalization, Convolution
+
+RANDOM = np.random.default_rng(0)
+
+
+def normal(*shape):
+    return tf.constant(RANDOM.normal(size=shape), tf.float32)
+
+
+@pytest.mark.parametrize("kernel", [(1, 1), (2, 2), (3, 3), (4, 4), (5, 3), (2, 7)])
+@pytest.mark.parametrize(("channels", "flags"), [(3, {"avx512f"}), (3, {"avx2"}), (7, {"avx2"})])
+def test_convolution_and_its_gradients_are_tensorflows(kernel, channels, flags, monkeypatch):
+    monkeypatch.setattr(machine, "processor_flags", lambda: flags)
+    pictures, weights = normal(3, 8, 9, channels), normal(*kernel, channels, 6)
+    seen = normal(3, 8, 9, 6)
+
+    def gradients(convolve):
+        @tf.function
+        def run():
+            with tf.GradientTape() as tape:
+                tape.watch([pictures, weights])
+                maps = convolve(pictures, weights)
+                total = tf.reduce_sum(maps * seen)
+            return maps, *tape.gradient(total, [pictures, weights])
+
+        return run()
+
+    ours = gradients(tensorflow_operations.convolution)
+    theirs = gradients(lambda x, kernel: tf.nn.conv2d(x, kernel, 1, "SAME"))
+    for our, their in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(our, their, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kernel", [(1, 1), (2, 2), (3, 3), (2, 5)])
+@pytest.mark.parametrize("form", ["kernel_gradient_by_convolution", "kernel_gradient_by_products"])
+def test_every_form_of_the_kernels_gradient_is_tensorflows(kernel, form):
+    maps, out = normal(5, 6, 7, 3), normal(5, 6, 7, 4)
+    shape = tf.TensorShape((*kernel, 3, 4))
+    theirs = tf.raw_ops.Conv2DBackpropFilter(
+        input=maps, filter_sizes=shape, out_backprop=out, strides=[1, 1, 1, 1], padding="SAME"
+    )
+    np.testing.assert_allclose(
+        getattr(tensorflow_operations, form)(maps, out, shape), theirs, rtol=1e-4, atol=1e-4
+    )
+
+
+def test_the_gradients_of_a_wide_convolution_in_bfloat16():
+    maps, weights = normal(2, 4, 4, 256), normal(3, 3, 256, 128) / 48
+    seen = normal(2, 4, 4, 128)
+
+    def gradients(convolve, dtype):
+        with tf.GradientTape() as tape:
+            x, kernel = tf.cast(maps, dtype), tf.cast(weights, dtype)
+            tape.watch([x, kernel])
+            total = tf.reduce_sum(tf.cast(convolve(x, kernel), tf.float32) * seen)
+        return [tf.cast(gradient, tf.float32) for gradient in tape.gradient(total, [x, kernel])]
+
+    ours = gradients(tensorflow_operations.convolution, tf.bfloat16)
+    exact = gradients(lambda x, kernel: tf.nn.conv2d(x, kernel, 1, "SAME"), tf.float32)
+    for our, true in zip(ours, exact, strict=True):
+        np.testing.assert_allclose(our, true, atol=0.02 * float(tf.reduce_max(tf.abs(true))))
+
+
+def trained(layer, maps, seen):
+    """The layer's output in training, the gradients for maps, scale and offset, and the moving moments after it."""
+    with tf.GradientTape() as tape:
+        tape.watch(maps)
+        out = layer(maps, training=True)
+        total = tf.reduce_sum(tf.cast(out, tf.float32) * seen)
+    gradients = tape.gradient(total, [maps, *(variable.value for variable in layer.trainable_variables)])
+    return [out, *gradients, *layer.non_trainable_variables]
+
+
+@pytest.mark.parametrize(
+    ("options", "count"), [({}, 6), ({"scale": False}, 5), ({"center": False}, 5), ({"axis": 1}, 6)]
+)
+def test_batch_normalization_is_keras(options, count):
+    maps, seen = 3 * normal(5, 4, 6, 7) + 2, normal(5, 4, 6, 7)
+    options = {"momentum": 0.9, "epsilon": 1e-5, **options}
+    ours = trained(BatchNormalization(**options), maps, seen)
+    theirs = trained(keras.layers.BatchNormalization(**options), maps, seen)
+    assert len(ours) == len(theirs) == count
+    for our, their in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(our, their, rtol=2e-4, atol=2e-4)
+
+
+def test_batch_normalization_in_bfloat16():
+    maps = 3 * normal(16, 8, 8, 4) + 2
+    layer = BatchNormalization(dtype="mixed_bfloat16")
+    out = layer(tf.cast(maps, tf.bfloat16), training=True)
+    assert out.dtype == tf.bfloat16
+    wanted = (maps - tf.reduce_mean(maps, (0, 1, 2))) / tf.math.reduce_std(maps, (0, 1, 2))
+    np.testing.assert_allclose(tf.cast(out, tf.float32), wanted, atol=0.03)
+    assert all(variable.dtype == "float32" for variable in layer.variables)
+
+
+def test_outside_of_training_the_moving_moments_count():
+    layer = BatchNormalization(epsilon=0.0)
+    layer.build((None, 4, 4, 2))
+    layer.moving_mean.assign([1.0, 2.0])
+    layer.moving_variance.assign([4.0, 9.0])
+    maps = normal(2, 4, 4, 2)
+    np.testing.assert_allclose(layer(maps), (maps - [1.0, 2.0]) / [2.0, 3.0], rtol=1e-5, atol=1e-6)
+
+
+def test_a_stride_is_left_to_keras():
+    maps = normal(2, 9, 9, 3)
+    ours, theirs = Convolution(4, 3, strides=2, padding="same"), keras.layers.Conv2D(4, 3, 2, padding="same")
+    ours.build(maps.shape)
+    theirs.build(maps.shape)
+    theirs.set_weights(ours.get_weights())
+    np.testing.assert_allclose(ours(maps), theirs(maps), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "flags", "computes"),
+    [
+        ([], {"avx2"}, False),
+        ([], {"avx2", "avx512_bf16"}, True),
+        ([], {"amx_bf16"}, True),
+        ([{"compute_capability": (8, 0)}], {"avx2"}, True),
+        ([{"compute_capability": (7, 5)}], {"amx_bf16"}, False),
+        ([{"compute_capability": (9, 0)}, {"compute_capability": (7, 0)}], set(), False),
+        ([{"device_name": "of another maker"}], {"amx_bf16"}, False),
+    ],
+)
+def test_who_computes_bfloat16(gpus, flags, computes, monkeypatch):
+    monkeypatch.setattr(on_tensorflow, "_gpu_details", lambda: gpus)
+    monkeypatch.setattr(machine, "processor_flags", lambda: frozenset(flags))
+    assert backend.computes_bfloat16() is computes

@@ -1,0 +1,81 @@
+import pytest
+
+from tfviz.experiment.grading import Expected, as_json, grade, grade_all, summary
+from tfviz.experiment.part import Number
+from tfviz.experiment.store import PartResult
+
+ALEXNET = ("alexnet", "alexnet_features")
+
+
+def result(value, network="alexnet"):
+    return PartResult("p", "done", {"n": Number(value, "", network)})
+
+
+@pytest.mark.parametrize(
+    ("comparison", "measured", "status"),
+    [
+        ("equal", 10.0, "pass"),
+        ("equal", 10.5, "pass"),
+        ("equal", 9.5, "pass"),
+        ("equal", 10.51, "fail"),
+        ("equal", 9.49, "fail"),
+        ("at least", 99.0, "pass"),
+        ("at least", 9.5, "pass"),
+        ("at least", 9.4, "fail"),
+        ("at most", -99.0, "pass"),
+        ("at most", 10.6, "fail"),
+    ],
+)
+def test_tolerance_counts_on_the_wrong_side(comparison, measured, status):
+    expected = Expected("n", 10.0, 0.5, "published", "track B", ALEXNET, comparison)
+    assert grade("p", expected, result(measured)).status == status
+
+
+def test_another_network_is_not_comparable_however_right_the_number():
+    expected = Expected("n", 10.0, 0.5, "published", "track B", ALEXNET)
+    verdict = grade("p", expected, result(10.0, "squeezenet"))
+    assert (verdict.status, verdict.measured, verdict.network) == ("not comparable", 10.0, "squeezenet")
+    assert grade("p", expected, result(10.0, "alexnet_features")).status == "pass"
+    assert grade("p", expected, result(10.0, None)).status == "not comparable"
+
+
+def test_what_can_never_be_compared_says_why_on_its_own_network_too():
+    expected = Expected(
+        "n", 10.0, 0.5, "published", "track A", ALEXNET, not_comparable="their photograph is lost"
+    )
+    verdict = grade("p", expected, result(10.0))
+    assert (verdict.status, verdict.measured, verdict.reason) == (
+        "not comparable",
+        10.0,
+        "their photograph is lost",
+    )
+    assert grade("p", expected, None).status == "missing"
+
+
+def test_what_was_not_measured_is_missing_with_its_reason():
+    expected = Expected("n", 10.0, 0.5, "published", "track B")
+    assert grade("p", expected, None).status == "missing"
+    assert grade("p", expected, PartResult("p", "done")).reason == "not measured"
+    failed = grade("p", expected, PartResult("p", "failed", reason="the disk burned"))
+    assert (failed.status, failed.measured, failed.reason) == ("missing", None, "the disk burned")
+
+
+def test_the_file_is_the_contract():
+    expectations = {
+        "p": [Expected("n", 10.0, 0.5, "published", "track B")],
+        "q": [Expected("m", 1, 0, "reference", "x")],
+    }
+    verdicts = grade_all(expectations, {"p": result(11.0)})
+    assert summary(verdicts) == {"pass": 0, "fail": 1, "missing": 1, "not comparable": 0}
+    first = as_json(verdicts)["verdicts"][0]
+    keys = ("part", "number", "expected", "measured", "tolerance", "kind", "source", "status")
+    assert {key: first[key] for key in keys} == {
+        "part": "p",
+        "number": "n",
+        "expected": 10.0,
+        "measured": 11.0,
+        "tolerance": 0.5,
+        "kind": "published",
+        "source": "track B",
+        "status": "fail",
+    }  # fmt: skip

@@ -1,0 +1,450 @@
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+
+from tfviz import figures as draw
+
+BLUE, ORANGE, GREEN, PINK = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
+MUTED, GRID = "#66727f", "#d7dde3"
+
+
+def points(line):
+    return np.column_stack([line.get_xdata(), line.get_ydata()]).tolist()
+
+
+def colour(artist):
+    return to_hex(artist.get_color())
+
+
+def named(axes):
+    return {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
+
+
+def dotted(axes):
+    return [line for line in axes.lines if line.get_linestyle() == ":"]
+
+
+def legend(owner):
+    return [text.get_text() for text in owner.get_texts()]
+
+
+def labels(axes):
+    return axes.get_xlabel(), axes.get_ylabel()
+
+
+def scales(axes):
+    return axes.get_xscale(), axes.get_yscale()
+
+
+@pytest.fixture
+def gabors():
+    edges = np.array([0.1, 0.2, 0.4, 0.8])
+    cells = np.array([[5, 1, 0], [7, 2, 3], [0, 4, 6]])
+    return draw.gabor_sizes(np.array([0.15, 0.3, 1.0]), np.array([0.7, 0.05, 0.35]), edges, cells)
+
+
+def test_gabor_sizes_has_the_cells_across_on_x_and_along_on_y(gabors):
+    axes, bar = gabors.axes
+    mesh, scattered = axes.collections
+    shade = np.asarray(mesh.get_array()).reshape(3, 3)
+    # Cells with the least n_x: 5, 1 and 0 from the least n_y up; and those with the least n_y.
+    assert shade[:, 0].tolist() == [5, 1, 0]
+    assert shade[0].tolist() == [5, 7, 0]
+    corners = mesh.get_coordinates()
+    assert corners[0, :, 0].tolist() == corners[:, 0, 1].tolist() == [0.1, 0.2, 0.4, 0.8]
+    assert (corners[:, 2, 0] == 0.4).all()
+    assert scattered.get_offsets().tolist() == [[0.15, 0.7], [0.3, 0.05], [1.0, 0.35]]
+    assert axes.get_xlabel().startswith("$n_x")
+    assert axes.get_xlabel().endswith("across the stripes")
+    assert axes.get_ylabel().startswith("$n_y")
+    assert axes.get_ylabel().endswith("along the stripes")
+    assert bar.get_ylabel() == "simple cells in the bin"
+    assert bar.get_ylim() == (0, 7)
+
+
+def test_gabor_sizes_has_the_same_logarithmic_axes_which_hold_all(gabors):
+    axes = gabors.axes[0]
+    assert scales(axes) == ("log", "log")
+    assert axes.get_xlim() == axes.get_ylim() == pytest.approx((0.05 / 1.2, 1.2))
+    assert axes.get_aspect() == 1
+    (diagonal,) = axes.lines
+    low, high = axes.get_xlim()
+    assert points(diagonal) == [[low, low], [high, high]]
+    assert axes.xaxis.get_major_formatter()(0.05) == "0.05"
+
+
+def test_histogram_counts_the_values_between_uneven_edges():
+    values = np.array([1, 1.5, 2, 2.2, 3.9, 9])
+    (axes,) = draw.histogram(values, np.array([0, 1, 2, 4, 10]), 3.5, "error", "limit").axes
+    bars = [(bar.get_x(), bar.get_width(), bar.get_height()) for bar in axes.patches]
+    assert bars == [(0, 1, 0), (1, 1, 2), (2, 2, 3), (4, 6, 1)]
+    (line,) = axes.lines
+    assert list(line.get_xdata()) == [3.5, 3.5]
+    assert colour(line) == ORANGE
+    assert legend(axes.get_legend()) == ["limit"]
+    assert labels(axes) == ("error", "filters")
+
+
+def test_curves_run_from_step_0_each_with_its_bound_in_its_colour():
+    lines = [("a", np.array([3.0, 1, 2])), ("b", np.array([5.0, 9])), ("c", np.array([7.0, 8, 6, 4]))]
+    (axes,) = draw.curves(lines, xlabel="step", ylabel="loss", bounds=[0.5, 10.0]).axes
+    drawn = named(axes)
+    assert {label: points(line) for label, line in drawn.items()} == {
+        "a": [[0, 3], [1, 1], [2, 2]],
+        "b": [[0, 5], [1, 9]],
+        "c": [[0, 7], [1, 8], [2, 6], [3, 4]],
+    }
+    assert [colour(line) for line in drawn.values()] == [BLUE, ORANGE, GREEN]
+    bounds = [(list(line.get_ydata()), colour(line)) for line in dotted(axes)]
+    assert bounds == [([0.5, 0.5], colour(drawn["a"])), ([10, 10], colour(drawn["b"]))]
+    assert labels(axes) == ("step", "loss")
+    assert scales(axes) == ("linear", "linear")
+    assert axes.get_xlim()[0] == 0
+    assert legend(axes.get_legend()) == ["a", "b", "c"]
+
+
+def test_curves_without_bounds_have_no_levels():
+    (axes,) = draw.curves([("a", np.array([3.0, 1]))], xlabel="", ylabel="").axes
+    assert len(axes.lines) == 1
+
+
+def test_two_bundles_have_a_colour_and_a_legend_entry_each():
+    many, few = np.array([[1, 10, 100], [2, 20, 200]]), np.array([[3, 30], [4, 40], [5, 50]])
+    (axes,) = draw.two_bundles(("many", many), ("few", few), xlabel="step", ylabel="p").axes
+    assert [points(line) for line in axes.lines] == [
+        [[0, 1], [1, 2]],
+        [[0, 10], [1, 20]],
+        [[0, 100], [1, 200]],
+        [[0, 3], [1, 4], [2, 5]],
+        [[0, 30], [1, 40], [2, 50]],
+    ]
+    assert [colour(line) for line in axes.lines] == [ORANGE] * 3 + [BLUE] * 2
+    assert legend(axes.get_legend()) == ["many", "few"]
+    assert [colour(line) for line in axes.get_legend().get_lines()] == [ORANGE, BLUE]
+    assert labels(axes) == ("step", "p")
+    assert axes.get_xlim()[0] == 0
+
+
+@pytest.mark.parametrize("slope", [-2, 0.5])
+def test_the_sloped_line_has_that_slope_on_logarithmic_axes(slope):
+    x = np.array([1.0, 2, 5, 20])
+    lines = [("a", np.array([9.0, 5, 4, 1])), ("b", np.array([1.0, 2, 3, 4]))]
+    (axes,) = draw.log_lines(x, lines, xlabel="frequency", ylabel="power", slope=slope).axes
+    assert scales(axes) == ("log", "log")
+    assert labels(axes) == ("frequency", "power")
+    assert legend(axes.get_legend()) == ["a", "b", f"slope {slope}"]
+    first, second, straight = axes.lines
+    assert points(first) == [[1, 9], [2, 5], [5, 4], [20, 1]]
+    assert points(second) == [[1, 1], [2, 2], [5, 3], [20, 4]]
+    assert (colour(first), colour(second), colour(straight)) == (ORANGE, BLUE, MUTED)
+    assert straight.get_linestyle() == ":"
+    assert list(straight.get_xdata()) == list(x)
+    np.testing.assert_allclose(np.diff(np.log(straight.get_ydata())) / np.diff(np.log(x)), [slope] * 3)
+    assert np.prod(straight.get_ydata()) == pytest.approx(1)
+
+
+def test_log_lines_without_a_slope_have_no_further_line_and_plain_numbers_on_x():
+    x = np.array([1.0, 2, 20])
+    (axes,) = draw.log_lines(x, [("a", x)], xlabel="", ylabel="").axes
+    assert list(named(axes)) == ["a"]
+    assert {1, 2, 5, 10, 20} <= set(np.round(axes.xaxis.get_major_locator().tick_values(1, 20), 9))
+    assert axes.xaxis.get_major_formatter()(20) == "20"
+
+
+def test_two_panels_have_their_values_left_and_right_and_only_left_a_logarithm():
+    lines = [("a", np.array([1.0, 0.1, 0.01]), np.array([5.0, 6, 7])), ("b", np.ones(2), np.array([8.0, 9]))]
+    figure = draw.two_panels(lines, "loss", "distance")
+    left, right = figure.axes
+    assert [points(line) for line in left.lines] == [[[0, 1], [1, 0.1], [2, 0.01]], [[0, 1], [1, 1]]]
+    assert [points(line) for line in right.lines] == [[[0, 5], [1, 6], [2, 7]], [[0, 8], [1, 9]]]
+    assert scales(left) == ("linear", "log")
+    assert scales(right) == ("linear", "linear")
+    assert right.get_ylim()[0] == 0
+    assert (labels(left), labels(right)) == (("step", "loss"), ("step", "distance"))
+    for axes in (left, right):
+        assert [colour(line) for line in axes.lines] == [ORANGE, BLUE]
+        assert axes.lines[0].get_zorder() > axes.lines[1].get_zorder()
+        assert axes.get_xlim()[0] == 0
+    assert [legend(one) for one in figure.legends] == [["a", "b"]]
+
+
+def test_two_panels_say_what_is_on_x():
+    figure = draw.two_panels([("a", np.ones(2), np.ones(2))], "", "", xlabel="trial")
+    assert [axes.get_xlabel() for axes in figure.axes] == ["trial", "trial"]
+
+
+def dots(axes, wanted):
+    rows = [line for line in axes.lines if line.get_marker() == "o" and colour(line) == wanted]
+    return {int(level): line.get_xdata().tolist() for line in rows for level in line.get_ydata()[:1]}
+
+
+@pytest.mark.parametrize(
+    ("kernels", "strides", "inside"),
+    [
+        ([3, 3], [1, 1], {0: [0, 1, 2, 3, 4], 1: [1, 2, 3], 2: [2]}),
+        ([3, 2], [2, 3], {0: [0, 1, 2, 3, 4], 1: [1, 3], 2: [2]}),
+        ([2, 3], [3, 2], {0: [0, 1, 2, 3, 4, 5, 6, 7], 1: [0.5, 3.5, 6.5], 2: [3.5]}),
+        ([5], [4], {0: [0, 1, 2, 3, 4], 1: [2]}),
+    ],
+)
+def test_a_cone_has_the_units_from_which_the_last_one_is_computed(kernels, strides, inside):
+    (axes,) = draw.receptive_cones([("net", kernels, strides)]).axes
+    assert dots(axes, BLUE) == inside
+    (note,) = axes.texts
+    assert note.get_text() == f"{len(inside[0])} pixels"
+    assert note.xy[0] == (len(inside[0]) - 1) / 2
+    left = [[places[0], level] for level, places in inside.items()]
+    right = [[places[-1], level] for level, places in reversed(inside.items())]
+    (outline,) = axes.patches
+    assert outline.get_xy().tolist() == [*left, *right, left[0]]
+
+
+def test_a_cone_joins_each_unit_to_its_taps_and_shows_its_neighbours_in_grey():
+    (axes,) = draw.receptive_cones([("net", [3, 2], [2, 3])]).axes
+    joined = sorted(points(line) for line in axes.lines if line.get_marker() != "o")
+    assert joined == [
+        [[1, 1], [0, 0]],
+        [[1, 1], [1, 0]],
+        [[1, 1], [2, 0]],
+        [[2, 2], [1, 1]],
+        [[2, 2], [3, 1]],
+        [[3, 1], [2, 0]],
+        [[3, 1], [3, 0]],
+        [[3, 1], [4, 0]],
+    ]
+    assert dots(axes, GRID) == {0: [-1, 5], 1: [-1, 5]}
+    assert axes.get_xlim() == (-1.5, 5.5)
+
+
+def test_cones_of_different_depth_have_one_height():
+    figure = draw.receptive_cones([("flat", [5], [1]), ("deep", [3, 3, 3], [1, 1, 1])])
+    flat, deep = figure.axes
+    assert (flat.get_title(), deep.get_title()) == ("flat", "deep")
+    assert flat.get_ylim() == deep.get_ylim()
+    assert deep.get_ylim()[0] < 0
+    assert deep.get_ylim()[1] > 3
+    assert [text.get_text() for axes in (flat, deep) for text in axes.texts] == ["5 pixels", "7 pixels"]
+
+
+def test_a_copy_lies_on_its_function_and_each_difference_has_its_own_scale():
+    x = np.array([-1.0, 0, 3])
+    differences = [("single", np.array([0, 2e-3, -1e-3])), ("double", np.array([1e-9, 0, -4e-9]))]
+    figure = draw.function_and_copy(
+        x, ("f", np.array([1.0, 5, 2])), ("copy", np.array([1.0, 5, 3])), differences, "difference"
+    )
+    top, left, right = figure.axes
+    function, copy = top.lines
+    assert points(function) == [[-1, 1], [0, 5], [3, 2]]
+    assert points(copy) == [[-1, 1], [0, 5], [3, 3]]
+    assert function.get_linewidth() > copy.get_linewidth()
+    assert legend(top.get_legend()) == ["f", "copy"]
+    assert points(left.lines[0]) == [[-1, 0], [0, 2e-3], [3, -1e-3]]
+    assert points(right.lines[0]) == [[-1, 1e-9], [0, 0], [3, -4e-9]]
+    assert left.get_ylim() == pytest.approx((-2.3e-3, 2.3e-3))
+    assert right.get_ylim() == pytest.approx((-4.6e-9, 4.6e-9), abs=0)
+    assert (left.get_title(), right.get_title()) == ("single", "double")
+    assert {axes.get_xlim() for axes in figure.axes} == {(-1, 3)}
+    upper, lower = figure.subfigs
+    assert upper.axes == [top]
+    assert lower.axes == [left, right]
+    assert lower.get_supylabel() == "difference"
+
+
+def test_a_copy_without_any_difference_is_drawn_around_0():
+    x = np.array([0.0, 1])
+    figure = draw.function_and_copy(x, ("f", x), ("copy", x), [("a", 0 * x), ("b", x)], "")
+    assert [axes.get_ylim() for axes in figure.axes[1:]] == [(-1, 1), pytest.approx((-1.15, 1.15))]
+
+
+def test_scattered_points_lie_at_their_values_and_those_of_0_at_the_lower_edge():
+    x = np.array([1.0, 3, 8])
+    groups = [("a", np.array([4e-3, 0, 2e-3]), 1e-2), ("b", np.array([0, 6e-3, 8e-4]), 1e-5)]
+    (axes,) = draw.scattered(x, groups, xlabel="units", ylabel="difference").axes
+    first, second = axes.collections
+    assert first.get_offsets().tolist() == [[1, 4e-3], [3, 4e-4], [8, 2e-3]]
+    assert second.get_offsets().tolist() == [[1, 4e-4], [3, 6e-3], [8, 8e-4]]
+    assert axes.get_ylim()[0] == pytest.approx(2.8e-4)
+    assert [to_hex(group.get_facecolor()[0]) for group in axes.collections] == [BLUE, ORANGE]
+    assert [(list(line.get_ydata()), colour(line)) for line in dotted(axes)] == [
+        ([1e-2, 1e-2], BLUE),
+        ([1e-5, 1e-5], ORANGE),
+    ]
+    assert scales(axes) == ("log", "log")
+    assert labels(axes) == ("units", "difference")
+    assert legend(axes.get_legend()) == ["a", "limit 1e-02", "b", "limit 1e-05"]
+
+
+def test_scattered_points_may_all_be_0():
+    (axes,) = draw.scattered(np.array([1.0, 3]), [("a", np.zeros(2), 1e-3)], xlabel="", ylabel="").axes
+    heights = axes.collections[0].get_offsets()[:, 1]
+    assert heights[0] == heights[1] > 0
+    assert axes.get_ylim()[0] == pytest.approx(0.7 * heights[0], abs=0)
+
+
+def test_line_panels_are_over_the_same_wide_line():
+    x = np.array([-2.0, 0, 1])
+    panels = [("one", np.array([2.0, 0, 0])), ("two", np.array([0.0, 0, 1])), ("three", np.zeros(3))]
+    figure = draw.line_panels(x, ("|x|", np.array([2.0, 0, 1])), panels)
+    assert [axes.get_title() for axes in figure.axes] == ["one", "two", "three"]
+    for axes, (_, values) in zip(figure.axes, panels, strict=True):
+        wanted, drawn = axes.lines
+        assert points(wanted) == [[-2, 2], [0, 0], [1, 1]]
+        assert points(drawn) == np.column_stack([x, values]).tolist()
+        assert wanted.get_linewidth() > drawn.get_linewidth()
+        assert (colour(wanted), colour(drawn)) == (MUTED, ORANGE)
+        assert axes.get_xlim() == (-2, 1)
+        assert axes.get_ylim() == figure.axes[0].get_ylim()
+    assert [axes.get_ylabel() for axes in figure.axes] == ["|x|", "", ""]
+
+
+def test_fractions_have_error_bars_from_their_lower_to_their_upper_end():
+    few = np.array([[0.5, 0.2, 0.9], [0.4, 0.1, 0.6], [0.8, 0.5, 0.95]])
+    many = np.array([[0.7, 0.3, 1.0], [0.5, 0.25, 0.8], [0.75, 0.6, 1.0]])
+    lines = [("few", few), ("many", many)]
+    (axes,) = draw.fractions(np.array([3, 4, 9]), lines, xlabel="n", ylabel="solved").axes
+    assert len(axes.containers) == 2
+    for container, (value, low, high), side in zip(axes.containers, (few, many), (-1, 1), strict=True):
+        line, _, (bars,) = container
+        places = np.array([3, 4, 9]) + 0.06 * side
+        np.testing.assert_allclose(line.get_xdata(), places)
+        np.testing.assert_allclose(line.get_ydata(), value)
+        ends = np.array(bars.get_segments())
+        np.testing.assert_allclose(ends[:, :, 0], np.column_stack([places, places]))
+        np.testing.assert_allclose(ends[:, 0, 1], low)
+        np.testing.assert_allclose(ends[:, 1, 1], high)
+        assert to_hex(bars.get_color()[0]) == colour(line)
+    assert [colour(container[0]) for container in axes.containers] == [BLUE, ORANGE]
+    assert axes.get_ylim() == (0, 1)
+    assert list(axes.get_xticks()) == [3, 4, 9]
+    assert labels(axes) == ("n", "solved")
+    assert legend(axes.get_legend()) == ["few", "many"]
+
+
+@pytest.mark.parametrize(
+    ("count", "x", "shifts"), [(1, [3, 5], [0]), (2, [3], [-0.12, 0.12]), (3, [10, 60], [-0.24, 0, 0.24])]
+)
+def test_fractions_are_just_as_far_apart_as_needed(count, x, shifts):
+    lines = [(str(index), np.full((3, len(x)), 0.5)) for index in range(count)]
+    (axes,) = draw.fractions(np.array(x), lines, xlabel="", ylabel="").axes
+    np.testing.assert_allclose([container[0].get_xdata()[0] - x[0] for container in axes.containers], shifts)
+
+
+def test_an_end_beyond_its_fraction_by_a_rounding_is_drawn_at_it():
+    ends = np.array([[1.0], [1.0 + 1e-15], [1.0 - 1e-15]])
+    (axes,) = draw.fractions(np.array([3]), [("a", ends)], xlabel="", ylabel="").axes
+    assert axes.containers[0][2][0].get_segments()[0][:, 1].tolist() == [1, 1]
+
+
+def test_reached_is_the_fraction_arrived_by_each_step_of_all_members():
+    groups = [("a", np.array([40, 5, -1, 5, 0])), ("b", np.array([-1, -1])), ("c", np.array([100, 30]))]
+    (axes,) = draw.reached(groups, 100, mark=20, xlabel="steps", ylabel="solved").axes
+    expected = {
+        "a": {1: 0.2, 4: 0.2, 5: 0.6, 39: 0.6, 40: 0.8, 100: 0.8},
+        "b": {1: 0, 50: 0, 100: 0},
+        "c": {1: 0, 29: 0, 30: 0.5, 99: 0.5, 100: 1},
+    }
+    drawn = named(axes)
+    assert list(drawn) == list(expected)
+    for label, by_step in expected.items():
+        line = drawn[label]
+        assert line.get_drawstyle() == "steps-post"
+        assert line.get_xdata()[[0, -1]].tolist() == [1, 100]
+        for step, fraction in by_step.items():
+            assert line.get_ydata()[np.searchsorted(line.get_xdata(), step, "right") - 1] == fraction
+    assert [colour(line) for line in drawn.values()] == [BLUE, ORANGE, GREEN]
+    assert len({str(line.get_linestyle()) for line in drawn.values()}) == 3
+    (mark,) = dotted(axes)
+    assert list(mark.get_xdata()) == [20, 20]
+    assert scales(axes) == ("log", "linear")
+    assert (axes.get_xlim(), axes.get_ylim()) == ((1, 100), (0, 1))
+    assert labels(axes) == ("steps", "solved")
+    assert legend(axes.get_legend()) == ["a", "b", "c"]
+    assert axes.xaxis.get_major_formatter()(10000) == "10000"
+
+
+def test_training_curves_have_the_loss_left_and_the_accuracy_right():
+    losses = [("training", np.array([3.0, 2, 1])), ("validation", np.array([4.0, 3, 2]))]
+    accuracies = [("training", np.array([0.3, 0.4, 0.6])), ("validation", np.array([0.2, 0.5, 0.4]))]
+    left, right = draw.training_curves(np.array([1, 2, 4]), losses, accuracies).axes
+    assert [points(line) for line in left.lines] == [[[1, 3], [2, 2], [4, 1]], [[1, 4], [2, 3], [4, 2]]]
+    assert [points(line) for line in right.lines] == [
+        [[1, 0.3], [2, 0.4], [4, 0.6]],
+        [[1, 0.2], [2, 0.5], [4, 0.4]],
+    ]
+    assert (labels(left), labels(right)) == (("epoch", "cross-entropy (nats)"), ("epoch", "accuracy"))
+    for axes in (left, right):
+        assert [colour(line) for line in axes.lines] == [ORANGE, BLUE]
+        assert legend(axes.get_legend()) == ["training", "validation"]
+        assert all(tick == round(tick) for tick in axes.get_xticks())
+
+
+def test_the_test_accuracy_is_a_point_at_the_end_and_the_published_one_a_level():
+    minutes, accuracy = np.array([0.5, 2, 7]), np.array([0.3, 0.6, 0.8])
+    (axes,) = draw.accuracy_by_minutes(minutes, accuracy, 0.7512, 0.9).axes
+    drawn = named(axes)
+    assert list(drawn) == ["validation", "test, 75.12%", "published test, 90.00%"]
+    validation, test, published = drawn.values()
+    assert points(validation) == [[0.5, 0.3], [2, 0.6], [7, 0.8]]
+    assert points(test) == [[7, 0.7512]]
+    assert test.get_marker() == "D"
+    assert list(published.get_ydata()) == [0.9, 0.9]
+    assert dotted(axes) == [published]
+    assert [colour(line) for line in drawn.values()] == [BLUE, ORANGE, MUTED]
+    assert labels(axes) == ("minutes of training", "accuracy")
+    assert axes.get_xlim()[0] == 0
+    assert legend(axes.get_legend()) == list(drawn)
+
+
+@pytest.fixture
+def confusion():
+    (axes,) = draw.confusion_matrix(
+        np.array([[6, 3, 1], [0, 2, 8], [5, 0, 15]]), ["ship", "frog", "cat"]
+    ).axes
+    return axes
+
+
+def test_confusions_have_the_label_down_and_the_answer_across(confusion):
+    assert labels(confusion) == ("the network says", "label")
+    for ticks, names in (
+        (confusion.get_xticks(), confusion.get_xticklabels()),
+        (confusion.get_yticks(), confusion.get_yticklabels()),
+    ):
+        assert list(ticks) == [0, 1, 2]
+        assert [name.get_text() for name in names] == ["ship", "frog", "cat"]
+    assert confusion.get_xlim() == (-0.5, 2.5)
+    assert confusion.get_ylim() == (2.5, -0.5)
+    assert {text.get_position(): text.get_text() for text in confusion.texts} == {
+        (0, 0): "6",
+        (1, 0): "3",
+        (2, 0): "1",
+        (0, 1): "0",
+        (1, 1): "2",
+        (2, 1): "8",
+        (0, 2): "5",
+        (1, 2): "0",
+        (2, 2): "15",
+    }
+    bold = [text.get_position() for text in confusion.texts if text.get_fontweight() == "bold"]
+    assert bold == [(0, 0), (1, 1), (2, 2)]
+
+
+def test_confusions_are_shaded_by_their_share_of_the_label_but_for_right_answers(confusion):
+    (image,) = confusion.images
+    np.testing.assert_allclose(image.get_array(), [[0, 0.3, 0.1], [0, 0, 0.8], [0.25, 0, 0]])
+    assert image.origin == "upper"
+    assert tuple(image.get_extent()) == (-0.5, 2.5, 2.5, -0.5)
+    assert image.get_cmap().name == "Oranges"
+    assert image.get_clim() == pytest.approx((0, 1.12))
+
+
+def test_a_label_that_never_occurs_and_a_network_that_is_always_right_are_not_shaded():
+    (axes,) = draw.confusion_matrix(np.array([[4, 0], [0, 0]]), ["ship", "frog"]).axes
+    np.testing.assert_array_equal(axes.images[0].get_array(), np.zeros((2, 2)))
+    low, high = axes.images[0].get_clim()
+    assert low == 0 < high
+
+
+def test_confusions_stay_as_they_were_given():
+    counts = np.array([[6, 3], [1, 2]])
+    draw.confusion_matrix(counts, ["ship", "frog"])
+    np.testing.assert_array_equal(counts, [[6, 3], [1, 2]])

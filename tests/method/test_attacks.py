@@ -1,0 +1,163 @@
+import keras
+import numpy as np
+import pytest
+
+from tests.tiny import linear_model
+from tfviz.method import attacks, objectives, probe
+
+
+def two_classes(weights, bias):
+    """Logits 0 and weights . picture + bias: log(p / (1 - p)) of class 1 is linear in the picture."""
+    picture = keras.Input(weights.shape)
+    logits = keras.layers.Dense(2)(keras.layers.Flatten()(picture))
+    model = keras.Model(picture, logits)
+    model.set_weights([np.stack([0 * weights.ravel(), weights.ravel()], axis=1), np.array([0.0, bias])])
+    return model
+
+
+def log_odds(probability):
+    return np.log(probability / (1 - probability))
+
+
+@pytest.fixture
+def weights():
+    return np.random.default_rng(1).normal(size=(6, 9, 3))
+
+
+def test_inside_the_box_the_distance_is_the_missing_log_odds_over_the_weights_norm(weights):
+    source = np.full(weights.shape, 0.5, np.float32)
+    model = two_classes(weights, -0.5 * weights.sum() - 3.0)  # log-odds of the source: -3
+    found = attacks.minimum_distance(model, source, 1, probability=0.9, steps=200)
+    least = (log_odds(0.9) + 3) / np.linalg.norm(weights)
+    assert found.reached
+    assert least * (1 - 1e-5) <= np.linalg.norm(found.picture - source) <= least * 1.01
+    assert found.probability == pytest.approx(0.9, abs=0.01)
+    assert found.probability >= 0.9
+
+
+def test_at_the_box_the_other_pixels_make_up_for_those_that_stop(weights):
+    """Nearest point of a half space within a box: x0 + s w, clipped, for the s that reaches the goal."""
+    source = np.random.default_rng(2).uniform(size=weights.shape).astype(np.float32)
+    bias = -float((weights * source).sum()) - 25.0
+    scales = np.linspace(0, 2, 20001)
+    values = np.array([(weights * np.clip(source + scale * weights, 0, 1)).sum() + bias for scale in scales])
+    scale = scales[np.argmax(values >= log_odds(0.9))]
+    nearest = np.clip(source + scale * weights, 0, 1)
+    assert np.isin(nearest, (0, 1)).mean() > 0.1
+
+    found = attacks.minimum_distance(two_classes(weights, bias), source, 1, probability=0.9, steps=400)
+    assert found.reached
+    assert found.picture.min() >= 0
+    assert found.picture.max() <= 1
+    assert np.linalg.norm(found.picture - source) == pytest.approx(np.linalg.norm(nearest - source), rel=0.01)
+
+
+def test_the_8_bit_search_stays_on_the_grid_and_beats_rounding_afterwards(weights):
+    weights = 300 * weights  # so large that less than a level a pixel is enough
+    source = attacks.round_to_bytes(np.random.default_rng(3).uniform(0.2, 0.8, weights.shape))
+    model = two_classes(weights, -float((weights * source).sum()) - 5.0)
+    floats = attacks.minimum_distance(model, source, 1, probability=0.95, steps=200)
+    np.testing.assert_array_equal(attacks.round_to_bytes(floats.picture), source)  # rounding loses everything
+
+    found = attacks.minimum_distance(model, source, 1, probability=0.95, steps=200, eight_bit=True)
+    assert found.reached
+    np.testing.assert_array_equal(attacks.round_to_bytes(found.picture), found.picture)
+    np.testing.assert_array_equal(attacks.saved(found.picture, "PNG"), found.picture)
+    # Of all changes by one level, the fewest: those of the largest weights.
+    levels = np.sort(np.abs(weights).ravel())[::-1].cumsum() / 255
+    fewest = 1 + np.argmax(levels >= 5 + log_odds(0.95))
+    changed = np.abs(np.rint(255 * (found.picture - source)))
+    assert changed.max() == 1
+    assert fewest <= changed.sum() <= fewest + 2
+
+
+def test_a_picture_that_is_the_target_already_stays():
+    model = linear_model()
+    picture = np.random.default_rng(4).uniform(size=(5, 7, 3)).astype(np.float32)
+    winner = int(np.argmax(model(picture[None])))
+    found = attacks.minimum_distance(model, picture, winner, probability=1e-3)
+    np.testing.assert_array_equal(found.picture, picture)
+    assert found.reached
+    assert found.distances.tolist() == [0]
+
+
+def test_what_cannot_be_reached_is_said_and_the_nearest_try_returned(weights):
+    """The whole box reaches log-odds -1 at most."""
+    model = two_classes(weights, -np.maximum(weights, 0).sum() - 1.0)
+    source = np.full(weights.shape, 0.5, np.float32)
+    found = attacks.minimum_distance(model, source, 1, probability=0.5, steps=300)
+    assert not found.reached
+    assert found.probability == found.probabilities.max()
+    assert found.probability == pytest.approx(1 / (1 + np.e), abs=0.02)
+
+
+def test_the_network_with_a_relu_is_fooled_and_what_is_reported_is_what_it_says():
+    model = linear_model()
+    picture = np.random.default_rng(5).uniform(size=(5, 7, 3)).astype(np.float32)
+    target = int(np.argmin(model(picture[None])))
+    found = attacks.minimum_distance(model, picture, target, probability=0.8, steps=100, keep=(0, 7))
+    np.testing.assert_array_equal(found.snapshots[0], picture)
+    assert np.linalg.norm(found.snapshots[7] - picture) == pytest.approx(found.distances[7], rel=1e-6)
+    assert found.reached
+    said = keras.ops.convert_to_numpy(keras.ops.softmax(model(found.picture[None])))[0, target]
+    assert found.probability == pytest.approx(said, abs=1e-5)
+    tries = found.distances[found.probabilities >= 0.8]
+    assert np.linalg.norm(found.picture - picture) == pytest.approx(tries.min(), rel=1e-6)
+
+
+def test_the_nearest_of_several_attempts_counts(monkeypatch):
+    model = linear_model()
+    picture = np.random.default_rng(5).uniform(size=(5, 7, 3)).astype(np.float32)
+    target = int(np.argmin(model(picture[None])))
+    search, distances = attacks._search, []
+
+    def recorded(*arguments):
+        found = search(*arguments)
+        distances.append(np.linalg.norm(found.picture - picture))
+        return found
+
+    monkeypatch.setattr(attacks, "_search", recorded)
+    found = attacks.minimum_distance(model, picture, target, probability=0.8, steps=30, attempts=4)
+    assert found.reached
+    assert len(set(distances)) > 1
+    assert np.linalg.norm(found.picture - picture) == min(distances)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"target": 4}, "no class 4"),
+        ({"target": -1}, "no class -1"),
+        ({"probability": 1.0}, "between 0 and 1"),
+        ({"steps": 0}, "1 or more"),
+        ({"attempts": 0}, "1 or more"),
+        ({"picture": np.full((5, 7, 3), 1.5)}, r"in \[0, 1\]"),
+        ({"picture": np.zeros((1, 5, 7, 3))}, r"\(H, W, 3\)"),
+        ({"picture": np.full((5, 7, 3), 0.501), "eight_bit": True}, "round it first"),
+    ],
+)
+def test_nonsense_is_refused(change, message):
+    arguments = {"picture": np.zeros((5, 7, 3)), "target": 1, "probability": 0.9} | change
+    with pytest.raises(ValueError, match=message):
+        attacks.minimum_distance(linear_model(), **arguments)
+
+
+def test_saving_as_jpeg_loses_more_at_a_lower_quality():
+    picture = attacks.round_to_bytes(np.random.default_rng(6).uniform(size=(32, 40, 3)))
+    loss = [np.linalg.norm(attacks.saved(picture, "JPEG", quality) - picture) for quality in (95, 75)]
+    assert 0 < loss[0] < loss[1]
+    assert attacks.saved(picture, "JPEG").shape == picture.shape
+
+
+def test_the_compiled_gradient_is_the_same_at_every_call():
+    model, goal = linear_model(), objectives.log_probability(2)
+    function = probe.gradient_function(model, goal)
+    for seed in (0, 1):
+        pictures = np.random.default_rng(seed).uniform(size=(2, 5, 7, 3)).astype(np.float32)
+        for once, again in zip(
+            probe.value_and_gradient(model, goal, pictures), function(pictures), strict=True
+        ):
+            if isinstance(once, dict):
+                np.testing.assert_allclose(again["log_probability(2)"], once["log_probability(2)"])
+            else:
+                np.testing.assert_allclose(again, once)

@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+
+from tests.tiny import linear_model
+from tfviz.data.pictures import as_bytes
+from tfviz.measures import spectrum
+from tfviz.method.ascent import ascend
+from tfviz.method.objectives import logit
+from tfviz.method.parametrizations import fourier, pixels
+from tfviz.method.priors import distance
+
+SIZES = [(8, 8), (5, 7), (6, 9), (9, 6), (7, 7)]
+ROOTS = pytest.mark.parametrize("root", [None, spectrum.colour_root()], ids=["rgb", "natural colours"])
+
+
+def natural(height, width, seed=0):
+    """A picture in [0, 1], black and white included."""
+    picture = np.random.default_rng(seed).random((height, width, 3)).cumsum(axis=0).cumsum(axis=1)
+    return (picture - picture.min()) / (picture.max() - picture.min())
+
+
+@ROOTS
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_a_picture_comes_back(height, width, root):
+    pictures = np.stack([natural(height, width, seed) for seed in (0, 1)])
+    start = fourier(pictures, colour_root=root)
+    assert start.parameters.shape == (2, 2, 3, height, width // 2 + 1)
+    back = np.asarray(start.to_pictures(start.parameters))
+    np.testing.assert_allclose(back, start.pictures, atol=1e-6)
+    np.testing.assert_allclose(back, pictures, atol=1 / 512 + 1e-6)
+    np.testing.assert_array_equal(as_bytes(back), as_bytes(pictures))
+
+
+def test_against_numpys_inverse_transform():
+    random = np.random.default_rng(0)
+    start = fourier(np.full((6, 9, 3), 0.5))
+    parameters = random.normal(size=start.parameters.shape).astype(np.float32)
+    frequency = np.maximum(np.hypot(np.fft.fftfreq(6)[:, np.newaxis], np.fft.rfftfreq(9)), 1 / 9)
+    scale = 1 / frequency / np.sqrt(np.mean(frequency**-2))
+    values = np.fft.irfft2((parameters[0] + 1j * parameters[1]) * scale, s=(6, 9), norm="ortho")
+    expected = 1 / (1 + np.exp(-np.moveaxis(values, 1, -1)))
+    np.testing.assert_allclose(np.asarray(start.to_pictures(parameters)), expected, atol=1e-6)
+
+
+@ROOTS
+def test_gradient_against_finite_differences(root):
+    """One small step of ascent moves the parameters by rate times the gradient: seen through to_pictures."""
+    model = linear_model(6, 9)
+    start = fourier(natural(6, 9), colour_root=root)
+    weights = np.random.default_rng(1).normal(size=start.pictures.shape)
+
+    def value(parameters):
+        return float(
+            np.sum(weights * np.asarray(start.to_pictures(parameters.astype(np.float32)), np.float64))
+        )
+
+    import tensorflow as tf
+
+    parameters = tf.constant(start.parameters)
+    with tf.GradientTape() as tape:
+        tape.watch(parameters)
+        total = tf.reduce_sum(start.to_pictures(parameters) * tf.constant(weights, tf.float32))
+    gradient = tape.gradient(total, parameters).numpy()
+    assert np.isfinite(gradient).all()
+    step = 0.05
+    for index in np.random.default_rng(2).permutation(list(np.ndindex(start.parameters.shape)))[:25]:
+        up, down = start.parameters.copy(), start.parameters.copy()
+        up[tuple(index)] += step
+        down[tuple(index)] -= step
+        expected = (value(up) - value(down)) / (2 * step)
+        assert gradient[tuple(index)] == pytest.approx(expected, rel=0.02, abs=2e-3)
+    assert ascend(model, logit(0), start, steps=1, rate=0.0, clip=None).picture == pytest.approx(
+        start.pictures, abs=1e-6
+    )
+
+
+@ROOTS
+def test_a_photograph_is_fitted_by_ascent(root):
+    """From grey, by nothing but the distance to it; heights and widths are not exchanged."""
+    target = 0.1 + 0.8 * natural(12, 17)
+    trace = ascend(
+        linear_model(12, 17),
+        -10.0 * distance(target),
+        fourier(np.full((12, 17, 3), 0.5), colour_root=root),
+        steps=600,
+        rate=lambda step: 0.3 * (1 - step / 600),
+        clip=None,
+    )
+    assert trace.scores[0, 0] < -30
+    assert np.abs(trace.picture[0] - target).max() < 0.02
+
+
+def test_low_frequencies_move_first():
+    """After one step towards noise, the decaying picture has less of its high frequencies than the even one."""
+    model = linear_model(32, 32)
+    target = np.random.default_rng(0).random((32, 32, 3))
+    slopes = []
+    for decay in (0.0, 1.0):
+        start = fourier(np.full((32, 32, 3), 0.5), decay=decay)
+        moved = ascend(model, -1.0 * distance(target), start, steps=1, rate=0.1, clip=None).picture[0] - 0.5
+        power = spectrum.magnitude(moved) ** 2
+        slopes.append(power[12:20, 12:].mean() / power[1:4, 1:4].mean())
+    assert slopes[0] == pytest.approx(1, rel=0.6)
+    assert slopes[1] < 0.01 * slopes[0]
+
+
+@pytest.mark.parametrize("make", [pixels, fourier])
+@pytest.mark.parametrize(
+    ("start", "says"), [(np.zeros((5, 7)), "start must be"), (np.full((5, 7, 3), np.inf), "not finite")]
+)
+def test_nonsense_is_refused(make, start, says):
+    with pytest.raises(ValueError, match=says):
+        make(start)

@@ -1,0 +1,76 @@
+"""What the report makes of a part's findings: figures and a page, from nothing but what is stored."""
+
+import io
+import json
+from dataclasses import asdict
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from tfviz.experiment.part import Findings, Number, settings_from
+from tfviz.experiment.store import FigureFile, PartResult
+from tfviz.report import page
+
+
+def as_stored(value):
+    """A value as it is after it was written as JSON and read again."""
+    return json.loads(json.dumps(value, allow_nan=False))
+
+
+def stored(findings):
+    """Findings that went through JSON and an archive of arrays."""
+    archive = io.BytesIO()
+    np.savez(archive, **findings.arrays)
+    archive.seek(0)
+    with np.load(archive, allow_pickle=False) as loaded:
+        arrays = {name: loaded[name] for name in loaded.files}
+    numbers = {name: Number(**as_stored(asdict(number))) for name, number in findings.numbers.items()}
+    return Findings(numbers, arrays, as_stored(findings.facts))
+
+
+def drawn(part, findings, settings):
+    """{name: (drawing, figure)} of all that a part draws of its stored findings, laid out in full."""
+    again = settings_from(part, as_stored(asdict(settings)))
+    assert again == settings
+    figures = {}
+    for drawing in part.figures(stored(findings), again):
+        assert drawing.name not in figures
+        figure = drawing.draw()
+        assert isinstance(figure, Figure)
+        figure.draw_without_rendering()
+        figures[drawing.name] = drawing, figure
+    return figures
+
+
+def html_of(part, findings, settings, **provenance):
+    """The report's page with this one part, from its stored findings."""
+    usual = {
+        "network": "",
+        "weights": {"sha256": "0" * 64, "source": "made for a test"},
+        "quick": False,
+        "seed": 0,
+        "started": "today",
+        "seconds": 1.0,
+        "devices": ["a processor"],
+        "commit": "c",
+        "versions": {},
+    }
+    kept = stored(findings)
+    result = PartResult(
+        part=part.ID,
+        status="done",
+        numbers=kept.numbers,
+        figures=[
+            FigureFile(f"figures/{part.ID}/{drawing.name}.svg", drawing.caption, drawing.alt, "0" * 64)
+            for drawing in part.figures(kept, settings)
+        ],
+        facts=kept.facts,
+        settings=as_stored(asdict(settings)),
+        provenance=usual | provenance,
+    )
+    published = {
+        expected.number: expected.value for expected in part.EXPECTED if expected.kind == "published"
+    }
+    assert page.misfit(result, published) == ""
+    section = page.Section(part.ID, part.TITLE, part.TRACK, result, (), published)
+    return page.render([section], {"created": "today", "commit": "c", "versions": {}})

@@ -1,0 +1,7 @@
+"""`python -m tfviz`."""
+
+import sys
+
+from tfviz.cli import main
+
+sys.exit(main())

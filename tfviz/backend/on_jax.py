@@ -1,0 +1,140 @@
+"""JAX: pure functions, into which the variables are handed; the loop is one compiled while loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+
+from tfviz.backend.protocol import Chunk, Operations, Scores, Tensor
+
+_FEWEST = 16  # steps for which room is made; more in powers of 2, so that few lengths are compiled
+
+
+def _values(variables: Sequence[Any]) -> list[Tensor]:
+    return [variable.value for variable in variables]
+
+
+def _reading(variables: Sequence[Any], values: Sequence[Tensor]) -> AbstractContextManager[Any]:
+    """A block in which layers read these values in place of their variables': inputs, not constants in the program."""
+    return keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True)))  # type: ignore[no-any-return]
+
+
+def gradient_function(
+    score: Callable[[Tensor], Scores], variables: Sequence[Any]
+) -> Callable[[np.ndarray], tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]]:
+    """See `tfviz.backend.protocol.Backend`."""
+
+    def total(x: Tensor, values: Sequence[Tensor]) -> Any:
+        with _reading(variables, values):
+            scores, terms = score(x)
+        return jnp.sum(scores), (scores, terms)
+
+    run = jax.jit(jax.value_and_grad(total, has_aux=True))
+
+    def call(pictures: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
+        (_, (scores, terms)), gradient = run(jnp.asarray(pictures, jnp.float32), _values(variables))
+        return (
+            np.asarray(scores),
+            {name: np.asarray(term) for name, term in terms.items()},
+            np.asarray(gradient),
+        )
+
+    return call
+
+
+def ascent_loop(
+    score: Callable[[Tensor, Sequence[Tensor]], Scores],
+    to_pictures: Callable[[Tensor], Tensor],
+    start: np.ndarray,
+    variables: Sequence[Any],
+    names: Sequence[str],
+    clip: tuple[float, float] | None,
+) -> Callable[[Sequence[float], Sequence[np.ndarray]], Chunk]:
+    """See `tfviz.backend.protocol.Backend`."""
+
+    def total(x: Tensor, drawn: Sequence[Tensor], values: Sequence[Tensor]) -> Any:
+        with _reading(variables, values):
+            scores, terms = score(x, drawn)
+        return jnp.sum(scores), jnp.stack([scores, *(terms[name] for name in names)])
+
+    gradient_of = jax.grad(total, has_aux=True)
+
+    @jax.jit
+    def run(
+        x: Tensor, steps: Tensor, rates: Tensor, draws: Sequence[Tensor], values: Sequence[Tensor]
+    ) -> Any:
+        def body(step: Tensor, carried: Any) -> Any:
+            x, history = carried
+            gradient, scored = gradient_of(x, [drawn[step] for drawn in draws], values)
+            moved = x + rates[step] * gradient
+            return moved if clip is None else jnp.clip(moved, *clip), history.at[step].set(scored)
+
+        shape = jax.eval_shape(gradient_of, x, [drawn[0] for drawn in draws], values)[1].shape
+        x, history = jax.lax.fori_loop(0, steps, body, (x, jnp.zeros((len(rates), *shape), jnp.float32)))
+        return x, history
+
+    pictures_of = jax.jit(to_pictures)
+    x = jnp.asarray(start, jnp.float32)
+
+    def advance(rates: Sequence[float], draws: Sequence[np.ndarray]) -> Chunk:
+        nonlocal x
+        steps = len(rates)
+        room = max(_FEWEST, 1 << (steps - 1).bit_length())
+
+        def padded(values: Any) -> Tensor:
+            array = np.asarray(values, np.float32)
+            return jnp.asarray(
+                np.concatenate([array, np.zeros((room - steps, *array.shape[1:]), np.float32)])
+            )
+
+        x, history = run(x, steps, padded(rates), [padded(drawn) for drawn in draws], _values(variables))
+        scores, *terms = np.moveaxis(np.asarray(history)[:steps], 1, 0)
+        return Chunk(np.asarray(pictures_of(x)), scores, dict(zip(names, terms, strict=True)))
+
+    return advance
+
+
+def _gpus() -> list[Any]:
+    return [device for device in jax.devices() if device.platform == "gpu"]
+
+
+def device_names() -> list[str]:
+    """Names of the accelerators that JAX uses."""
+    return [str(device.device_kind) for device in jax.devices() if device.platform != "cpu"]
+
+
+def gpus_compute_bfloat16() -> bool | None:
+    """Whether all GPUs have instructions for bfloat16; None: there is no GPU.
+
+    NVIDIA's have them from compute capability 8.0 on (CUDA C++ programming guide, "Compute capabilities").
+    """
+    if not (gpus := _gpus()):
+        return None
+    return all(float(getattr(gpu, "compute_capability", "0") or 0) >= 8 for gpu in gpus)
+
+
+@contextmanager
+def float64() -> Iterator[None]:
+    """64-bit types, which JAX leaves out unless asked, on the processor and with full products."""
+    with (
+        jax.enable_x64(True),
+        jax.default_device(jax.devices("cpu")[0]),
+        jax.default_matmul_precision("highest"),
+    ):
+        yield
+
+
+def distribution() -> AbstractContextManager[Any]:
+    """One device: how Keras shares a batch on JAX is not used here."""
+    return nullcontext()
+
+
+def operations() -> Operations | None:
+    """None: XLA's are the fast ones."""
+    return None

@@ -1,0 +1,124 @@
+"""TensorFlow: the picture a variable, the weights frozen, one tf.function for the whole loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfviz.backend.protocol import Chunk, Operations, Scores, Tensor
+
+# Every goal is compiled once and for itself: TensorFlow takes the many small functions for retracing and warns.
+tf.get_logger().setLevel("ERROR")
+
+
+def gradient_function(
+    score: Callable[[Tensor], Scores], variables: Sequence[Any]
+) -> Callable[[np.ndarray], tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]]:
+    """See `tfviz.backend.protocol.Backend`; the variables are found by TensorFlow itself.
+
+    Compiled also for a single call: that leaves out the gradient with respect to the weights, for which nobody asks.
+    (Eagerly it is computed, and TensorFlow 2.21 on CPUs then writes past its memory for a 1 x 1 kernel with strides
+    (2, 1): Conv2DBackpropFilter with oneDNN.)
+    """
+
+    @tf.function(autograph=False)
+    def run(x: Tensor) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            scores, terms = score(x)
+        return scores, terms, tape.gradient(scores, x)
+
+    def call(pictures: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
+        scores, terms, gradient = run(tf.convert_to_tensor(pictures, tf.float32))
+        return scores.numpy(), {name: value.numpy() for name, value in terms.items()}, gradient.numpy()
+
+    return call
+
+
+def ascent_loop(
+    score: Callable[[Tensor, Sequence[Tensor]], Scores],
+    to_pictures: Callable[[Tensor], Tensor],
+    start: np.ndarray,
+    variables: Sequence[Any],
+    names: Sequence[str],
+    clip: tuple[float, float] | None,
+) -> Callable[[Sequence[float], Sequence[np.ndarray]], Chunk]:
+    """See `tfviz.backend.protocol.Backend`."""
+    x = tf.Variable(start, dtype=tf.float32)
+
+    # Without autograph: what a goal has to say about a model that it does not fit stays one readable line.
+    @tf.function(reduce_retracing=True, autograph=False)
+    def run(rates: Tensor, draws: Sequence[Tensor]) -> Any:
+        steps = tf.shape(rates)[0]
+
+        def body(step: Tensor, arrays: list[tf.TensorArray]) -> tuple[Tensor, list[tf.TensorArray]]:
+            with tf.GradientTape() as tape:
+                scores, terms = score(tf.convert_to_tensor(x), [drawn[step] for drawn in draws])
+            # The scores of a batch do not see each other's pictures: the gradient of their sum is each one's own.
+            moved = x + rates[step] * tape.gradient(scores, x)
+            with tf.control_dependencies([scores, *terms.values()]):
+                x.assign(moved if clip is None else tf.clip_by_value(moved, *clip))
+            values = [scores, *(terms[name] for name in names)]
+            written = [array.write(step, value) for array, value in zip(arrays, values, strict=True)]
+            return step + 1, written
+
+        arrays = [tf.TensorArray(tf.float32, size=steps) for _ in ["score", *names]]
+        _, arrays = tf.while_loop(
+            lambda step, _: step < steps, body, (tf.constant(0), arrays), parallel_iterations=1
+        )
+        return [array.stack() for array in arrays]
+
+    def advance(rates: Sequence[float], draws: Sequence[np.ndarray]) -> Chunk:
+        inputs = [tf.constant(drawn, tf.float32) for drawn in draws]
+        scores, *terms = (values.numpy() for values in run(tf.constant(rates, tf.float32), inputs))
+        pictures = to_pictures(tf.convert_to_tensor(x)).numpy()
+        return Chunk(pictures, scores, dict(zip(names, terms, strict=True)))
+
+    return advance
+
+
+def _gpu_details() -> list[dict[str, Any]]:
+    """What TensorFlow knows of its GPUs: "device_name" and "compute_capability" (major, minor), where they have one."""
+    return [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+
+
+def device_names() -> list[str]:
+    """Names of the GPUs that TensorFlow uses."""
+    return [str(details.get("device_name", "GPU of unknown name")) for details in _gpu_details()]
+
+
+def gpus_compute_bfloat16() -> bool | None:
+    """Whether all GPUs have instructions for bfloat16; None: there is no GPU.
+
+    NVIDIA's have them from compute capability 8.0 on (CUDA C++ programming guide, "Compute capabilities").
+    """
+    details = _gpu_details()
+    if not details:
+        return None
+    return all(each.get("compute_capability", (0, 0)) >= (8, 0) for each in details)
+
+
+def float64() -> AbstractContextManager[Any]:
+    """The processor: GPUs round the factors of float32 products to 10 bits (TensorFloat-32)."""
+    return keras.device("cpu:0")  # type: ignore[no-any-return]
+
+
+def distribution() -> AbstractContextManager[Any]:
+    """The block in which a model is to be made: on several GPUs each gets a copy and its share of every batch."""
+    if len(devices := tf.config.list_logical_devices("GPU")) < 2:
+        return nullcontext()
+    return tf.distribute.MirroredStrategy([device.name for device in devices]).scope()  # type: ignore[no-any-return]
+
+
+def operations() -> Operations | None:
+    """Those of `tfviz.backend.tensorflow_operations` on processors; on a GPU TensorFlow's own kernels are fast."""
+    if tf.config.list_physical_devices("GPU"):
+        return None
+    from tfviz.backend import tensorflow_operations
+
+    return tensorflow_operations

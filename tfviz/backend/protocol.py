@@ -1,0 +1,110 @@
+"""What the program asks of a framework; each module beside this one answers it for one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+Tensor = Any
+Scores = tuple[Tensor, dict[str, Tensor]]
+"""Score (N,) of each picture, and values (N,) by name that are reported beside it."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some steps of an ascent.
+
+    Attributes:
+        pictures: (N, H, W, 3) after the last of them.
+        scores: (steps, N) before each step.
+        terms: {name: (steps, N)} before each step.
+    """
+
+    pictures: np.ndarray
+    scores: np.ndarray
+    terms: dict[str, np.ndarray]
+
+
+class Operations(Protocol):
+    """What layers of `tfviz.models.layers` compute with, where Keras' own operations are slow."""
+
+    def convolution(self, pictures: Tensor, kernel: Tensor) -> Tensor:
+        """A convolution with stride 1 and padding "same"; see `tfviz.backend.tensorflow_operations`."""
+        ...
+
+    def batch_normalization(
+        self, maps: Tensor, scale: Tensor, offset: Tensor, epsilon: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Batch normalisation by the batch's own moments; see `tfviz.backend.tensorflow_operations`."""
+        ...
+
+
+class Backend(Protocol):
+    """A module with these functions.
+
+    Functions that are handed over compute with `keras.ops` and layers only; the variables that they read are named, so
+    that a framework without hidden state can hand them in.
+    """
+
+    def gradient_function(
+        self, score: Callable[[Tensor], Scores], variables: Sequence[Any]
+    ) -> Callable[[np.ndarray], tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]]:
+        """Compile score and its gradient; the scores of a batch do not see each other's pictures.
+
+        Args:
+            score: pictures (N, ...) float32 -> scores.
+            variables: Keras variables that it reads; they are not changed, and no gradient is taken of them.
+
+        Returns:
+            A function from an array (N, ...) to scores (N,), terms {name: (N,)} and the gradient (N, ...), float32.
+        """
+        ...
+
+    def ascent_loop(
+        self,
+        score: Callable[[Tensor, Sequence[Tensor]], Scores],
+        to_pictures: Callable[[Tensor], Tensor],
+        start: np.ndarray,
+        variables: Sequence[Any],
+        names: Sequence[str],
+        clip: tuple[float, float] | None,
+    ) -> Callable[[Sequence[float], Sequence[np.ndarray]], Chunk]:
+        """The loop x <- clip(x + rate * d score / d x), compiled whole.
+
+        Args:
+            score: (x, what each transform drew for this step) -> scores.
+            to_pictures: x -> pictures (N, H, W, 3).
+            start: x at first, float32, any shape.
+            variables: as for `gradient_function`.
+            names: of the terms that are reported.
+            clip: smallest and largest value of x; None: not clipped.
+
+        Returns:
+            advance(rates, draws): takes one step per rate; draws has, per transform, (steps, ...). Called again, it
+            goes on from there.
+        """
+        ...
+
+    def device_names(self) -> list[str]:
+        """Names of the accelerators in use; empty on a processor alone."""
+        ...
+
+    def gpus_compute_bfloat16(self) -> bool | None:
+        """Whether all GPUs have instructions for bfloat16; None: there is no GPU."""
+        ...
+
+    def float64(self) -> AbstractContextManager[Any]:
+        """A block in which layers and arrays may be float64, and float32 products are exact to float32."""
+        ...
+
+    def distribution(self) -> AbstractContextManager[Any]:
+        """The block in which a model that is trained is made: on several GPUs each gets its share of every batch."""
+        ...
+
+    def operations(self) -> Operations | None:
+        """Operations that are faster here than Keras' own; None: Keras' are the fast ones."""
+        ...

@@ -1,0 +1,94 @@
+"""What the runner hands to a part beside its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from numbers import Integral
+from pathlib import Path
+from typing import TYPE_CHECKING, SupportsFloat
+
+from tfviz import backend
+from tfviz.experiment.part import Number
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from tfviz.experiment.progress import Reporter
+    from tfviz.weights.fetch import WeightsFile
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the user put in; a part lists the names of those it uses in INPUTS.
+
+    Attributes:
+        image: a picture in place of the drawn jellyfish.
+        source_class: what it shows, an ImageNet class index 0..999.
+        target_class: what it shall be taken for, likewise.
+        pictures: a folder of pictures.
+        data_dir: where CIFAR-10 is: its folder or archive, or a folder that holds it.
+        train: the preset by which the CIFAR-10 networks are trained; None: the recorded runs are shown.
+    """
+
+    image: Path | None = None
+    source_class: int = 107
+    target_class: int = 357
+    pictures: Path | None = None
+    data_dir: Path | None = None
+    train: str | None = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """The run's surroundings, as far as a part may know them.
+
+    Attributes:
+        seed: of every random number of the part.
+        reporter: for progress.
+        network: the network to run on: the first of the part's NETWORKS whose weights could be had.
+        weights: that network's file.
+        inputs: what the user put in.
+        also: files of the part's ALSO, those that are there.
+        work: a folder for what must outlive a run that is killed (training); None: there is none.
+    """
+
+    seed: int
+    reporter: Reporter
+    network: str | None = None
+    weights: WeightsFile | None = None
+    inputs: Inputs = field(default_factory=Inputs)
+    also: Mapping[str, WeightsFile] = field(default_factory=dict)
+    work: Path | None = None
+
+    @property
+    def label(self) -> str | None:
+        """The network as numbers are labelled: weights that are not the published ones make it another network."""
+        if self.network is None or self.weights is None:
+            return None
+        return self.network if self.weights.published else f"{self.network} (user's file)"
+
+    def model(self, *, normalize: bool = True) -> keras.Model:
+        """The part's network with its weights.
+
+        Raises:
+            BadFileError: the weights do not fit the network.
+        """
+        if self.network is None or self.weights is None:
+            raise ValueError("the part names no network in NETWORKS")
+        backend.load()
+        from tfviz.models.loading import load
+
+        return load(self.network, weights=self.weights.path, normalize=normalize)
+
+    def number(self, value: SupportsFloat, unit: str = "") -> Number:
+        """A number that the network produced, labelled with it; integers stay integers."""
+        whole = isinstance(value, Integral)
+        return Number(int(value) if whole else float(value), unit, self.label)  # type: ignore[call-overload]
+
+    def random(self) -> np.random.Generator:
+        """A fresh generator from the run's seed: the same numbers at every call."""
+        import numpy as np
+
+        return np.random.default_rng(self.seed)

@@ -1,0 +1,182 @@
+"""Runs parts, stores what they find as they finish, skips what is unchanged."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfviz import backend
+from tfviz.backend import machine
+from tfviz.errors import BadFileError, TfvizError, WeightsUnavailableError
+from tfviz.experiment import fingerprint
+from tfviz.experiment.context import Context, Inputs
+from tfviz.experiment.store import PartResult, Store
+from tfviz.files.hashes import file_sha256
+from tfviz.files.program import commit
+from tfviz.weights import fetch
+from tfviz.weights.catalog import CATALOG
+from tfviz.weights.fetch import WeightsFile
+
+if TYPE_CHECKING:
+    from tfviz.experiment.part import Part
+    from tfviz.experiment.progress import Reporter
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for, as far as it changes what is computed.
+
+    Attributes:
+        out: the output folder.
+        quick: shorter settings, labelled so in the report.
+        force: run again also what is unchanged.
+        offline: download nothing.
+        seed: of every random number.
+        weights: files named by the user, by network.
+        inputs: pictures, classes and data named by the user.
+    """
+
+    out: Path
+    quick: bool = False
+    force: bool = False
+    offline: bool = False
+    seed: int = 0
+    weights: Mapping[str, Path] = field(default_factory=dict)
+    inputs: Inputs = field(default_factory=Inputs)
+
+
+class Runner:
+    """Runs parts one after the other; what one of them does wrong stays with it."""
+
+    def __init__(self, options: Options, reporter: Reporter) -> None:
+        self.options = options
+        self.reporter = reporter
+        self.store = Store(options.out)
+        self._weights: dict[str, WeightsFile | str] = {}
+
+    def run(self, part: Part) -> PartResult:
+        """Run one part, or find its stored result still current; what comes back is also stored, without figures."""
+        settings = part.QUICK if self.options.quick else part.SETTINGS
+        network, weights, missing = self._network_for(part)
+        if missing:
+            return self.store.save_failure(part.ID, "not run", missing, asdict(settings))
+        also = {name: file for name in getattr(part, "ALSO", ()) if (file := self._cached(name))}
+        try:
+            inputs = {name: _identity(getattr(self.options.inputs, name)) for name in part.INPUTS}
+        except OSError as error:
+            reason = f"{error.filename}: {error.strerror}."
+            return self.store.save_failure(part.ID, "failed", reason, asdict(settings))
+        inputs |= {
+            "seed": self.options.seed,
+            "weights": weights.sha256 if weights else None,
+            "also": {name: file.sha256 for name, file in also.items()},
+        }
+        key = fingerprint.of_run(part, asdict(settings), inputs, network)
+        if not self.options.force and (stored := self.store.current(part.ID, key)):
+            self.reporter.say(f"{part.ID}: unchanged, kept")
+            return stored
+
+        self.reporter.say(f"{part.ID}: running" + (f" on {network}" if network else ""))
+        context = Context(
+            self.options.seed, self.reporter, network, weights, self.options.inputs, also, self.options.out
+        )
+        clock = time.perf_counter()
+        try:
+            result = self._compute(part, settings, context, key)
+        except Exception as error:
+            expected = isinstance(error, TfvizError)
+            reason = str(error) if expected else f"{type(error).__name__}: {error}"
+            self.reporter.say(f"{part.ID}: failed: {reason}")
+            details = "" if expected else traceback.format_exc()
+            return self.store.save_failure(part.ID, "failed", reason, asdict(settings), traceback=details)
+        self.reporter.say(f"{part.ID}: done in {time.perf_counter() - clock:.1f} s")
+        return result
+
+    def _compute(self, part: Part, settings: Any, context: Context, key: str) -> PartResult:
+        """Run the part and store what it found."""
+        weights = context.weights
+        started, clock = machine.now(), time.perf_counter()
+        findings = part.run(settings, context)
+        result = PartResult(
+            part=part.ID,
+            status="done",
+            numbers=findings.numbers,
+            facts=findings.facts,
+            settings=asdict(settings),
+            provenance={
+                "fingerprint": key,
+                "started": started,
+                "seconds": round(time.perf_counter() - clock, 3),
+                "peak_memory_mb": round(machine.peak_memory_mb(), 1),
+                "quick": self.options.quick and part.QUICK != part.SETTINGS,
+                "seed": self.options.seed,
+                "commit": commit(),
+                "backend": backend.name(),
+                "versions": backend.versions(),
+                "devices": backend.devices(),
+                "network": context.label,
+                "weights": {"sha256": weights.sha256, "source": weights.source} if weights else None,
+            },
+        )
+        return self.store.save(result, findings.arrays)
+
+    def _network_for(self, part: Part) -> tuple[str | None, WeightsFile | None, str]:
+        """The first of the part's networks whose weights can be had, or why none can; the user's own come first."""
+        reasons = []
+        for name in sorted(part.NETWORKS, key=lambda name: name not in self.options.weights):
+            found = self._fetch(name)
+            if isinstance(found, WeightsFile):
+                return name, found, ""
+            reasons.append(found)
+        return None, None, " ".join(reasons)
+
+    def _fetch(self, name: str) -> WeightsFile | str:
+        """A network's weights, or why they cannot be had; tried, and said, once a run."""
+        if name not in self._weights:
+            try:
+                found = fetch.fetch(
+                    name,
+                    offline=self.options.offline,
+                    user_files=self.options.weights,
+                    progress=self.reporter.progress,
+                    say=self.reporter.say,
+                )
+                self._weights[name] = found if found.published else _recognised(found)
+            except (WeightsUnavailableError, BadFileError) as error:
+                self.reporter.say(str(error))
+                self._weights[name] = str(error)
+        return self._weights[name]
+
+    def _cached(self, name: str) -> WeightsFile | None:
+        """A network's published weights, if they are in the cache."""
+        return fetch.find(name)
+
+
+def _recognised(found: WeightsFile) -> WeightsFile:
+    """A file of the user's, marked as published if its tensors are those of the catalogue."""
+    if not CATALOG[found.network].variables_sha256:
+        return found
+    backend.load()
+    from tfviz.models.loading import holds_published
+
+    if not holds_published(found.network, found.path):
+        return found
+    return replace(
+        found, published=True, source=f"{found.path.name}, named by the user (the published tensors)"
+    )
+
+
+def _identity(value: Any) -> Any:
+    """What stands for an input in a fingerprint: a file's hash, a folder's files with size and time, or the value."""
+    if not isinstance(value, Path):
+        return value
+    if value.is_dir():
+        found = {path: path.stat() for path in sorted(value.rglob("*")) if path.is_file()}
+        return {
+            str(path.relative_to(value)): [stat.st_size, stat.st_mtime_ns] for path, stat in found.items()
+        }
+    return file_sha256(value) if value.is_file() else str(value)

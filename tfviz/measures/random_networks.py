@@ -1,0 +1,96 @@
+"""Receptive fields of random networks, by formula and by gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from tfviz.measures.measured_field import averaging_copy, measured_field
+from tfviz.measures.receptive_field import receptive_field
+
+
+def random_network(random: np.random.Generator) -> keras.Model:
+    """A small network of one to five random steps; its last layer is called "last".
+
+    A step is a convolution (dilated or with a stride), a depthwise one, a max- or average-pool, zero padding, or two
+    branches that join; kernels are 1 to 5 (branches: 6) high and, by themselves, wide; paddings "valid" or "same".
+
+    Raises:
+        ValueError: the map became smaller than a kernel.
+    """
+
+    def pick(*choices: Any) -> Any:
+        return choices[int(random.integers(len(choices)))]
+
+    def pair(low: int, high: int) -> tuple[int, int]:
+        rows, columns = random.integers(low, high + 1, 2)
+        return int(rows), int(columns)
+
+    def step(x: Any) -> Any:
+        padding, kernel = pick("valid", "same"), pair(1, 5)
+        match pick("conv", "dilated", "depthwise", "max", "average", "pad", "join"):
+            case "conv":
+                x = layers.Conv2D(2, kernel, strides=pair(1, 3), padding=padding)(x)
+                return pick(layers.ReLU(), layers.Activation("tanh"))(x)
+            case "dilated":
+                return layers.Conv2D(2, kernel, dilation_rate=pair(1, 3), padding=padding)(x)
+            case "depthwise":
+                return layers.DepthwiseConv2D(kernel, strides=pick(1, 2), padding=padding)(x)
+            case "max":
+                return layers.MaxPooling2D(kernel, pair(1, 3), padding=padding)(x)
+            case "average":
+                return layers.AveragePooling2D(kernel, pair(1, 3), padding=padding)(x)
+            case "pad":
+                return layers.ZeroPadding2D((pair(0, 3), pair(0, 3)))(x)
+        strides = pair(1, 2)
+        left = layers.Conv2D(2, pair(1, 6), strides=strides, padding="same")(x)
+        if pick(True, False):
+            right = layers.MaxPooling2D(pair(1, 6), strides, padding="same")(x)
+            return layers.Concatenate()([left, right])
+        right = layers.Conv2D(2, pair(1, 3), dilation_rate=pair(1, 2), padding="same")(x)
+        right = layers.Conv2D(2, pair(1, 4), strides=strides, padding="same")(right)
+        return layers.Add()([left, right])
+
+    height, width = pair(40, 80)
+    x = picture = keras.Input((height, width, 1))
+    for _ in range(int(random.integers(1, 6))):
+        x = step(x)
+    return keras.Model(picture, layers.Identity(name="last")(x))
+
+
+def whole_unit(model: keras.Model, random: np.random.Generator) -> tuple[int, int] | None:
+    """A random unit of "last" that sees its whole field, as does the one above and left; None: there is none."""
+    field = receptive_field(model, "last")
+    at = []
+    for axis in (0, 1):
+        offset, stride, size = field.offset[axis], field.stride[axis], field.size[axis]
+        units, length = model.output.shape[1 + axis], model.input.shape[1 + axis]
+        inside = [
+            i for i in range(units) if offset + stride * i >= 0 and offset + stride * i + size <= length
+        ]
+        if len(inside) < 2:
+            return None
+        at.append(int(random.choice(inside[1:])))
+    return at[0], at[1]
+
+
+def compare_random_network(random: np.random.Generator) -> tuple[bool, str] | None:
+    """Whether formula and gradient agree on a random network, and its layers in words; None: to be drawn again.
+
+    A network is drawn again if its map vanishes, or if no two neighbouring units see whole fields: what the border
+    of the picture cuts off cannot be measured.
+    """
+    try:
+        model = random_network(random)
+    except ValueError:
+        return None
+    unit = whole_unit(model, random)
+    if unit is None:
+        return None
+    measured = measured_field(averaging_copy(model), "last", unit, model.input.shape[1:3])
+    return measured == receptive_field(model, "last"), " - ".join(
+        type(layer).__name__ for layer in model.layers[1:-1]
+    )

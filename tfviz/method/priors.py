@@ -1,0 +1,113 @@
+"""What is paid for it: penalties on the picture itself, positive costs to be subtracted from an objective.
+
+``1000 * neuron("conv2", 0, at=(0, 0)) - l2()`` weighs a unit against the squared norm of the picture. All are sums
+over a picture's pixels and colours, in the coordinates of the model's input, one number per picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+from tfviz.method.objectives import Goal, Reading, Tensor, Term
+
+_EVERYTHING = (1, 2, 3)
+
+
+def l2() -> Goal:
+    """The squared L2 norm of the picture: the sum of its squares."""
+    return _penalty("l2", lambda reading: ops.sum(ops.square(reading.pictures), axis=_EVERYTHING))
+
+
+def total_variation() -> Goal:
+    """The anisotropic total variation: the sum of |differences| between neighbours in a row and in a column.
+
+    Rudin, Osher, Fatemi 1992, "Nonlinear total variation based noise removal algorithms".
+    """
+
+    def cost(reading: Reading) -> Tensor:
+        x = reading.pictures
+        rows = ops.sum(ops.abs(x[:, 1:] - x[:, :-1]), axis=_EVERYTHING)
+        return rows + ops.sum(ops.abs(x[:, :, 1:] - x[:, :, :-1]), axis=_EVERYTHING)
+
+    return _penalty("total_variation", cost)
+
+
+def distance(picture: npt.ArrayLike) -> Goal:
+    """The L2 norm, not squared, of the difference to a picture (H, W, 3) or to one for each (N, H, W, 3).
+
+    Its gradient is the unit vector away from that picture; at the picture itself, where it has none, it is 0.
+    """
+    reference = ops.convert_to_tensor(picture, "float32")
+
+    def cost(reading: Reading) -> Tensor:
+        squares = ops.sum(ops.square(reading.pictures - reference), axis=_EVERYTHING)
+        # The root's slope at 0 is infinite, and infinity times 0 is not a number: the root sees 1 there instead.
+        moved = squares > 0
+        return ops.where(moved, ops.sqrt(ops.where(moved, squares, 1.0)), 0.0)
+
+    return _penalty("distance", cost)
+
+
+def spectrum(mean_magnitude: npt.ArrayLike, colour_axes: npt.ArrayLike | None = None) -> Goal:
+    """The squared L2 distance of the picture's Fourier magnitudes to given ones.
+
+    The sum of (|F| - mean_magnitude)^2 over all frequencies but 0 and over three colour axes, F being the
+    orthonormal transform along each: with a mean of 0 everywhere it is the squared norm of the picture less its
+    mean colour. Frequency 0, the mean colour, costs nothing, since it depends on where the coordinates have their 0.
+    The phases, which say where things are, are free. Where |F| is 0 and its gradient undefined, the gradient is 0.
+
+    A mean over natural pictures: `tfviz.measures.spectrum.natural_magnitude`. Fel et al. 2023, "Unlocking Feature
+    Visualization for Deeper Networks with MAgnitude Constrained Optimization" (MaCo), fix the magnitude instead; the
+    penalty comes to that as its weight grows.
+
+    Args:
+        mean_magnitude: (H, W // 2 + 1, 3) for pictures (H, W), at the frequencies of `numpy.fft.rfft2`, in the units
+            of the model's input, along each of the axes.
+        colour_axes: (3, 3), an orthogonal unit vector a row; None: red, green and blue. Red, green and blue of
+            natural pictures rise and fall together, which their magnitudes one by one cannot say: along
+            `tfviz.measures.spectrum.colour_axes` the two axes of hue have less to spend than that of light and dark.
+
+    Raises:
+        ValueError: colour_axes are not orthogonal unit vectors; or, when the goal is used, the magnitudes are for
+            pictures of another size.
+    """
+    wanted = np.moveaxis(np.asarray(mean_magnitude, np.float32), -1, 0)
+    axes = np.eye(3, dtype=np.float32) if colour_axes is None else np.asarray(colour_axes, np.float32)
+    if axes.shape != (3, 3) or not np.allclose(axes @ axes.T, np.eye(3), atol=1e-3):
+        raise ValueError("colour_axes must be three orthogonal unit vectors")
+
+    def cost(reading: Reading) -> Tensor:
+        height, width = reading.pictures.shape[1:3]
+        if wanted.shape != (3, height, width // 2 + 1):
+            raise ValueError(
+                f"pictures of {height} x {width} need magnitudes ({height}, {width // 2 + 1}, 3), "
+                f"not {(*wanted.shape[1:], wanted.shape[0])}"
+            )
+        # What rfft leaves out is the mirror image of what it gives, but for column frequencies 0 and, if even, 1/2.
+        weight = np.full((height, width // 2 + 1), 2.0, np.float32)
+        weight[:, 0] = 1
+        if width % 2 == 0:
+            weight[:, -1] = 1
+        weight[0, 0] = 0
+        real, imaginary = _transform(ops.matmul(reading.pictures, axes.T))
+        squares = (ops.square(real) + ops.square(imaginary)) / (height * width)
+        there = squares > 0
+        magnitude = ops.where(there, ops.sqrt(ops.where(there, squares, 1.0)), 0.0)
+        return ops.sum(weight * ops.square(magnitude - wanted), axis=_EVERYTHING)
+
+    return _penalty("spectrum", cost)
+
+
+def _transform(pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """Real and imaginary part of numpy.fft.rfft2 of each colour, (N, 3, H, W // 2 + 1)."""
+    along_rows = ops.rfft(ops.transpose(pictures, (0, 3, 1, 2)))
+    both = ops.fft(tuple(ops.swapaxes(part, 2, 3) for part in along_rows))
+    return ops.swapaxes(both[0], 2, 3), ops.swapaxes(both[1], 2, 3)
+
+
+def _penalty(name: str, cost: Callable[[Reading], Tensor]) -> Goal:
+    return Goal(((1.0, Term(name, cost)),))

@@ -1,0 +1,1 @@
+"""Stored results as pages: figures drawn, verdicts, HTML, PDF. Nothing is computed here."""

@@ -1,0 +1,51 @@
+"""Numbers and names as people write them."""
+
+from __future__ import annotations
+
+import math
+
+from tfviz.experiment.grading import Comparison
+
+NETWORK_NAMES = {
+    "alexnet": "AlexNet",
+    "alexnet_features": "AlexNet (convolutions)",
+    "caffe_alexnet": "AlexNet (BVLC)",
+    "squeezenet": "SqueezeNet 1.1",
+    "cifar_cnn": "CIFAR-10 CNN",
+    "cifar_resnet": "CIFAR-10 ResNet",
+}
+
+
+def network_name(label: str) -> str:
+    """A network's label as people write it; what is added to the name in brackets stays."""
+    name, _, addition = label.partition(" ")
+    return f"{NETWORK_NAMES.get(name, name)} {addition}".strip()
+
+
+def sign(comparison: Comparison) -> str:
+    """What stands before an expected value: nothing, or the sign of a bound."""
+    return {"equal": "", "at least": "≥ ", "at most": "≤ "}[comparison]
+
+
+def significant(value: float, digits: int = 4) -> str:
+    """A number as people write it: so many significant digits, thousands apart, an exponent only where needed.
+
+    Integers are counts and are written in full. Floats from a million on are measured, even where they have no
+    fraction.
+    """
+    if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e6):
+        return f"{int(value):,}".replace(",", "\u202f") if abs(value) >= 10_000 else str(int(value))
+    exponent = math.floor(math.log10(abs(value)))
+    if not -4 <= exponent < 6:
+        mantissa, power = f"{value:.{digits - 1}e}".split("e")
+        superscript = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        return f"{mantissa} × 10{superscript}".replace("-", "−")
+    return f"{value:,.{max(0, digits - 1 - exponent)}f}".replace(",", "\u202f").replace("-", "−")
+
+
+def like(value: float, tolerance: float) -> str:
+    """A measured value with one digit more than its tolerance has."""
+    if tolerance <= 0 or float(tolerance).is_integer():
+        return significant(value)
+    decimals = max(0, 1 - math.floor(math.log10(tolerance)))
+    return f"{value:,.{decimals}f}".replace(",", "\u202f").replace("-", "−")

@@ -1,0 +1,1 @@
+"""Trains the CIFAR-10 networks: presets, augmentation, the loop, evaluation, the record."""
