@@ -1,0 +1,37 @@
+import numpy as np
+
+from tfviz.measures import random_networks
+from tfviz.measures.random_networks import compare_random_network
+from tfviz.measures.receptive_field import ReceptiveField
+
+
+def test_sixty_random_networks_agree():
+    random = np.random.default_rng(1)
+    results = []
+    while len(results) < 60:
+        if result := compare_random_network(random):
+            results.append(result)
+    assert [words for agrees, words in results if not agrees] == []
+    for kind in (
+        "MaxPooling2D",
+        "AveragePooling2D",
+        "ZeroPadding2D",
+        "DepthwiseConv2D",
+        "Add",
+        "Concatenate",
+    ):
+        assert any(kind in words for _, words in results)
+
+
+def test_a_wrong_formula_is_found(monkeypatch):
+    """Were padding forgotten, the comparison would say so."""
+    right = random_networks.receptive_field
+
+    def forgetful(model, layer):
+        field = right(model, layer)
+        return ReceptiveField(field.size, field.stride, (0, 0))
+
+    monkeypatch.setattr(random_networks, "receptive_field", forgetful)
+    random = np.random.default_rng(1)
+    results = [compare_random_network(random) for _ in range(12)]
+    assert any(result and not result[0] for result in results)
