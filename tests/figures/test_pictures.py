@@ -107,10 +107,11 @@ def test_picture_table_has_a_row_of_pictures_for_each_label_and_a_column_for_eac
         assert len(axes.get_xticks()) == len(axes.get_yticks()) == 0
 
 
-def test_picture_table_shows_colours_as_they_are_within_0_and_1():
+def test_picture_table_shows_colours_as_they_are_within_0_and_1(caplog):
     picture = np.array([[[0.2, 0.4, 0.9], [1.5, -0.5, 0.3], [0, 0, 0.1]]])
     (axes,) = draw.picture_table([("", [picture])]).axes
     np.testing.assert_array_equal(shown(axes), [[[0.2, 0.4, 0.9], [1, 0, 0.3], [0, 0, 0.1]]])
+    assert not caplog.records
 
 
 def test_picture_table_shows_a_map_in_grey_around_0():

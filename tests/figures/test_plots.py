@@ -283,7 +283,11 @@ def test_scattered_points_may_all_be_0():
 
 def test_line_panels_are_over_the_same_wide_line():
     x = np.array([-2.0, 0, 1])
-    panels = [("one", np.array([2.0, 0, 0])), ("two", np.array([0.0, 0, 1])), ("three", np.zeros(3))]
+    panels = [
+        ("one", np.array([2.0, 0, 0])),
+        ("two", np.array([0.0, 0, 1])),
+        ("three", np.array([0.0, 0, 6])),
+    ]
     figure = draw.line_panels(x, ("|x|", np.array([2.0, 0, 1])), panels)
     assert [axes.get_title() for axes in figure.axes] == ["one", "two", "three"]
     for axes, (_, values) in zip(figure.axes, panels, strict=True):
