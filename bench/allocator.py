@@ -23,14 +23,13 @@ from bench.child import measured
 
 def measure(keep: bool, steps: int) -> None:
     """Runs in a process of its own; prints one line of JSON."""
-    import tfviz
+    from tfviz import backend
 
-    tfviz.import_tensorflow()
+    backend.load()
     import numpy as np
 
     from tfviz.data import cifar10
-    from tfviz.training import allocator
-    from tfviz.training import loop as training
+    from tfviz.training import allocator, loop
     from tfviz.training.presets import PRESETS
 
     if not keep:
@@ -43,10 +42,10 @@ def measure(keep: bool, steps: int) -> None:
         random.integers(0, 256, (count, 32, 32, 3), np.uint8), random.integers(0, 10, count), "made up"
     )
     with tempfile.TemporaryDirectory() as folder:
-        one = training.Training(replace(preset, recipe=recipe, pictures=count), data, Path(folder), seed=0)
-        one.run(lambda line: None, lambda *progress: None, until=1)
+        training = loop.Training(replace(preset, recipe=recipe, pictures=count), data, Path(folder), seed=0)
+        training.run(lambda line: None, lambda *progress: None, until=1)
         before, clock = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-        one.run(lambda line: None, lambda *progress: None)
+        training.run(lambda line: None, lambda *progress: None)
         seconds, after = time.perf_counter() - clock, resource.getrusage(resource.RUSAGE_SELF)
     print(
         json.dumps(

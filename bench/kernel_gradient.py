@@ -40,7 +40,7 @@ def forms(side: int, channels: int, filters: int, kernel: int) -> Mapping[str, C
     """The three forms, each a function of the maps and the output's gradient."""
     import tensorflow as tf
 
-    from tfviz.backend import tensorflow_operations as tensorflow_ops
+    from tfviz.backend import tensorflow_operations
 
     shape = tf.TensorShape((kernel, kernel, channels, filters))
 
@@ -52,10 +52,10 @@ def forms(side: int, channels: int, filters: int, kernel: int) -> Mapping[str, C
     return {
         "operation": tf.function(operation),
         "convolution": tf.function(
-            lambda maps, out: tensorflow_ops.kernel_gradient_by_convolution(maps, out, shape)
+            lambda maps, out: tensorflow_operations.kernel_gradient_by_convolution(maps, out, shape)
         ),
         "products": tf.function(
-            lambda maps, out: tensorflow_ops.kernel_gradient_by_products(maps, out, shape)
+            lambda maps, out: tensorflow_operations.kernel_gradient_by_products(maps, out, shape)
         ),
     }
 
@@ -87,9 +87,9 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=30)
     parser.add_argument("--warm-up", type=int, default=5)
     arguments = parser.parse_args()
-    import tfviz
+    from tfviz import backend
 
-    tfviz.import_tensorflow()
+    backend.load()
     from tfviz.training import allocator
 
     allocator.keep_freed_memory()

@@ -36,16 +36,16 @@ EPOCH = 45_000
 
 def keras_step(name: str, kernel: int, batch: int, precision: str) -> Callable[[], Any]:
     """One step of Keras on TensorFlow, with Keras' own layers or this project's."""
-    import tfviz
+    from tfviz import backend
 
-    tfviz.import_tensorflow()
+    backend.load()
     import keras
     import numpy as np
     import tensorflow as tf
 
     from tfviz.models import cifar
-    from tfviz.training import allocator
     from tfviz.models.architectures import ResNet
+    from tfviz.training import allocator
 
     if name == "tfviz":
         allocator.keep_freed_memory()  # as `tfviz.training.loop` does
@@ -76,11 +76,11 @@ def torch_step(name: str, kernel: int, batch: int, precision: str) -> Callable[[
         # Keras' padding "same": what is odd goes to the right and to the bottom.
         total = size - 1 if stride == 1 else max(size - stride, 0)
         pad = nn.ZeroPad2d((total // 2, total - total // 2, total // 2, total - total // 2))
-        one = nn.Conv2d(inputs, outputs, size, stride, bias=False)
         if total % 2 == 0:
-            one = nn.Conv2d(inputs, outputs, size, stride, padding=total // 2, bias=False)
-            return nn.Sequential(one, nn.BatchNorm2d(outputs))
-        return nn.Sequential(pad, one, nn.BatchNorm2d(outputs))
+            padded = nn.Conv2d(inputs, outputs, size, stride, padding=total // 2, bias=False)
+            return nn.Sequential(padded, nn.BatchNorm2d(outputs))
+        bare = nn.Conv2d(inputs, outputs, size, stride, bias=False)
+        return nn.Sequential(pad, bare, nn.BatchNorm2d(outputs))
 
     class Block(nn.Module):
         def __init__(self, inputs: int, outputs: int, stride: int) -> None:

@@ -274,7 +274,7 @@ def through_jpeg(picture, **options):
 
 def test_pictures_that_went_through_jpeg_are_known(folder):
     pictures = coloured()
-    compressed = np.stack([through_jpeg(one, quality=75) for one in pictures])
+    compressed = np.stack([through_jpeg(picture, quality=75) for picture in pictures])
     assert not cifar10._seams_of_jpeg(pictures)
     assert cifar10._seams_of_jpeg(compressed)
     assert not cifar10._seams_of_jpeg(np.roll(compressed, 5, axis=2)), (
@@ -331,7 +331,7 @@ def test_download(serve, cache, path):
     found = get(say=said.append, progress=lambda *step: seen.append(step))
     assert found == cache / "cifar-10-python.tar.gz"
     assert found.read_bytes() == CONTENT
-    assert [one.name for one in cache.iterdir()] == ["cifar-10-python.tar.gz"]
+    assert [path.name for path in cache.iterdir()] == ["cifar-10-python.tar.gz"]
     assert "MB) from 127.0.0.1" in said[0]
     assert seen[-1][1:] == (len(CONTENT), len(CONTENT))
     count = len(asked)

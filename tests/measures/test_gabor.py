@@ -201,3 +201,9 @@ def test_published_cells():
     assert cells.sum() == 79
     assert cells.sum(axis=1).tolist() == [3, 22, 42, 12, 0]  # by n_x
     assert cells.sum(axis=0).tolist() == [11, 11, 25, 25, 7]  # by n_y
+
+
+def test_the_search_is_not_caught_in_the_first_valley():
+    """Noise in which the best of 300 random starts explains 0.3082, and the best start of the grid alone 0.2404."""
+    noise = np.random.default_rng(20).normal(size=(7, 9))
+    assert gabor.fit(noise).variance_explained == pytest.approx(0.3082, abs=1e-4)

@@ -117,6 +117,40 @@ def test_saved_and_loaded(saved):
     assert tfviz.load("cifar_resnet", weights=path).count_params() == model.count_params()
 
 
+def norms_of(model):
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert norms
+    return {(layer.momentum, layer.epsilon) for layer in norms}
+
+
+@pytest.mark.parametrize(
+    ("name", "architecture"),
+    [
+        ("cifar_resnet", ResNet(widths=(4, 8), blocks=(1, 1), second_stem=True, downsample="conv pool")),
+        ("cifar_cnn", PlainCnn(filters=(4, 4, 4, 4), units=(8, 8, 8))),
+    ],
+)
+def test_every_batch_norm_has_what_was_asked_for_and_keeps_it(name, architecture, tmp_path):
+    assert norms_of(build(name, architecture)) == {(0.9, 1e-5)}
+    model = build(name, architecture, batch_norm_momentum=0.7, batch_norm_epsilon=0.03)
+    assert norms_of(model) == {(0.7, 0.03)}
+    cifar.save(tmp_path / "weights.npz", model, architecture, MEAN, STD, 0.03)
+    loaded = cifar.load(name, tmp_path / "weights.npz")
+    assert {epsilon for _, epsilon in norms_of(loaded)} == {0.03}
+    pictures = np.random.default_rng(0).random((2, 32, 32, 3)).astype(np.float32)
+    np.testing.assert_allclose(loaded(pictures), model(pictures), atol=0.05)
+
+
+def test_a_file_that_says_no_epsilon_has_the_first_one(saved, tmp_path):
+    _, path = saved
+    with np.load(path) as stored:
+        parts = dict(stored)
+    about = json.loads(str(parts["about"]))
+    assert about.pop("batch_norm_epsilon") == 1e-5
+    np.savez(tmp_path / "old.npz", **{**parts, "about": np.array(json.dumps(about))})
+    assert norms_of(cifar.load("cifar_resnet", tmp_path / "old.npz")) == {(0.9, 1e-5)}
+
+
 def test_bad_files(saved, tmp_path):
     _, path = saved
 

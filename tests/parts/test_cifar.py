@@ -3,25 +3,24 @@
 import json
 import re
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from tests.test_training import pictures_of
+from tests.parts.drawn import as_stored, drawn, html_of
+from tests.training.made_up import pictures_of
 from tfviz.data import cifar10
 from tfviz.errors import BadFileError, DataUnavailableError
 from tfviz.experiment import grading
 from tfviz.experiment.context import Context, Inputs
 from tfviz.experiment.part import Number
 from tfviz.experiment.progress import Reporter
-from tfviz.experiment.store import FigureFile, PartResult
-from tfviz.models import cifar
-from tfviz.parts import _cifar as cifar_part
-from tfviz.parts import cifar_cnn, cifar_resnet
-from tfviz.report import page as report
+from tfviz.experiment.store import PartResult
+from tfviz.parts import _cifar, cifar_cnn, cifar_resnet
 from tfviz.training.presets import PRESETS
+from tfviz.training.record import RECORDED
 
 PARTS = {"cifar_cnn": cifar_cnn, "cifar_resnet": cifar_resnet}
 QUIET = Reporter(Console(quiet=True))
@@ -37,20 +36,9 @@ def data(monkeypatch, tmp_path):
     return place
 
 
-def page_of(part, findings):
+def page_of(part, findings, settings=None):
     """The part's section as text, from findings that went through JSON as stored ones do."""
-    files = [FigureFile(f"figures/x/{one.name}.svg", one.caption, one.alt) for one in part.figures(findings)]
-    provenance = {
-        "network": "", "seed": 0, "started": "today", "seconds": 1.0, "devices": ["CPU"], "commit": "c",
-        "versions": {}, "quick": False,
-    }  # fmt: skip
-    facts = json.loads(json.dumps(findings.facts))
-    settings = asdict(part.SETTINGS)
-    result = PartResult(part.ID, "done", findings.numbers, tuple(files), facts, settings, provenance)
-    assert report.misfit(result) == ""
-    section = report.Section(part.ID, part.TITLE, part.TRACK, result, ())
-    page = report.render([section], {"created": "today", "commit": "c", "versions": {}})
-    page = page.split('<section class="part"')[1]
+    page = html_of(part, findings, settings or part.SETTINGS).split('<section class="part"')[1]
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page)).replace("\xa0", " ")
 
 
@@ -62,23 +50,22 @@ def verdicts(part, findings):
 @pytest.mark.parametrize("name", PARTS)
 def test_without_the_data_the_recorded_numbers_are_shown_as_such(name):
     part = PARTS[name]
-    record = json.loads(cifar.BUNDLED[name].with_suffix(".json").read_text())
+    record = json.loads(RECORDED[name].read_text(encoding="utf-8"))
     findings = part.run(part.SETTINGS, Context(0, QUIET))
     assert findings.facts["tested_now"] is findings.facts["trained_now"] is False
+    assert as_stored(findings.facts["record"]) == record
     numbers = {key: number.value for key, number in findings.numbers.items()}
     assert numbers["test_accuracy"] == record["test"]["accuracy"]
     assert numbers["epochs"] == len(record["epochs"])
     assert numbers["seconds"] == pytest.approx(sum(epoch["seconds"] for epoch in record["epochs"]))
     clean = record["clean"]
     assert numbers["gap_accuracy"] == pytest.approx(clean["train_accuracy"] - clean["validation_accuracy"])
-    accuracies = [numbers[f"accuracy_{one}"] for one in cifar10.CLASSES]
+    accuracies = [numbers[f"accuracy_{label}"] for label in cifar10.CLASSES]
     assert np.mean(accuracies) == pytest.approx(record["test"]["accuracy"])  # as many pictures of each class
     assert "mistakes" not in findings.arrays
     label = findings.numbers["test_accuracy"].network
-    assert label == cifar_part.label_of(
-        name, record["preset"]["name"], record["data"], record["test"]["data"]
-    )
-    assert [one.name for one in part.figures(findings)] == ["curves", "minutes", "confusion"]
+    assert label == _cifar.label_of(name, record["preset"]["name"], record["data"], record["test"]["data"])
+    assert list(drawn(part, findings, part.SETTINGS)) == ["curves", "minutes", "confusion"]
     for verdict in verdicts(part, findings):
         assert verdict.status == ("not comparable" if verdict.kind == "published" else "pass"), verdict
     page = page_of(part, findings)
@@ -90,21 +77,22 @@ def test_without_the_data_the_recorded_numbers_are_shown_as_such(name):
 @pytest.mark.parametrize("name", PARTS)
 def test_with_the_data_the_weights_are_judged_anew(name, data):
     part = PARTS[name]
-    findings = part.run(replace(part.SETTINGS, mistakes=5), Context(0, QUIET, inputs=Inputs(data_dir=data)))
+    settings = replace(part.SETTINGS, mistakes=5)
+    findings = part.run(settings, Context(0, QUIET, inputs=Inputs(data_dir=data)))
     assert findings.facts["tested_now"]
     test = pictures_of(120, seed=1)
     assert findings.arrays["confusion"].sum() == 120
     accuracy = findings.numbers["test_accuracy"].value
     assert accuracy == pytest.approx(np.trace(findings.arrays["confusion"]) / 120)
-    record = json.loads(cifar.BUNDLED[name].with_suffix(".json").read_text())
-    own = cifar_part.label_of(name, record["preset"]["name"], record["data"], record["data"])
+    record = json.loads(RECORDED[name].read_text(encoding="utf-8"))
+    own = _cifar.label_of(name, record["preset"]["name"], record["data"], record["data"])
     for number, value in findings.numbers.items():
         judged_now = number in {"test_accuracy", "test_loss", "most_confused"} or number.startswith(
             "accuracy_"
         )
         assert ("tested on made up" in value.network) == judged_now, number
         assert judged_now or value.network == own
-    page = page_of(part, findings)
+    page = page_of(part, findings, settings)
     assert "judged by this run on the test split of made up" in page
     assert "the picture alone (CIFAR-10 (JPEG copy))" in page
     assert "differ in their seed, on CIFAR-10 (JPEG copy)" in page
@@ -114,7 +102,7 @@ def test_with_the_data_the_weights_are_judged_anew(name, data):
         assert picture.tobytes() in known
         assert mistake["label"] != mistake["said"]
         assert mistake["probability"] > 0.1  # the largest of ten
-    assert part.figures(findings)[-1].name == "mistakes"
+    assert list(drawn(part, findings, settings)) == ["curves", "minutes", "confusion", "mistakes"]
 
 
 @pytest.mark.parametrize("name", PARTS)
@@ -133,6 +121,7 @@ def test_smoke_training_is_taken_up_again_and_never_graded(name, data, tmp_path)
     assert findings.numbers["epochs"].value == 3
     assert findings.numbers["test_accuracy"].network == f"{name} (smoke, made up)"
     assert {verdict.status for verdict in verdicts(part, findings)} == {"not comparable"}
+    assert list(drawn(part, findings, part.SETTINGS))[:3] == ["curves", "minutes", "confusion"]
     page = page_of(part, findings)
     assert "Trained by this run: preset smoke, 3 epochs over 200 pictures of made up" in page
     assert "A shorter training than the network needs" in page
@@ -184,7 +173,7 @@ def test_training_without_data_says_what_to_do(tmp_path):
 
 
 def test_labels():
-    label = cifar_part.label_of
+    label = _cifar.label_of
     original, jpeg = cifar10.ORIGINAL, cifar10.JPEG_COPY
     assert label("cifar_resnet", "published", original, original) == "cifar_resnet (published)"
     assert label("cifar_resnet", "fast", jpeg, jpeg) == "cifar_resnet (fast, JPEG copy)"
@@ -197,12 +186,12 @@ def test_labels():
 def test_the_most_frequent_mistake():
     confusion = np.diag([90] * 10)
     confusion[3, 5], confusion[5, 3] = 7, 6
-    assert cifar_part.most_confused(confusion) == ("cat", "dog")
+    assert _cifar.most_confused(confusion) == ("cat", "dog")
 
 
 def test_published_values_are_graded_on_the_published_network_alone():
     own = PRESETS["cifar_resnet"]["published"]
-    label = cifar_part.label_of(own.network, own.name, cifar10.ORIGINAL, cifar10.ORIGINAL)
+    label = _cifar.label_of(own.network, own.name, cifar10.ORIGINAL, cifar10.ORIGINAL)
     for expected in cifar_resnet.EXPECTED:
         if expected.kind == "published":
             assert expected.networks == (label,)
@@ -228,7 +217,11 @@ def test_doing_better_than_published_is_no_failure(accuracy, loss, resnet, cnn):
         result = PartResult(
             part.ID, "done", {name: Number(value, "", label) for name, value in values.items()}
         )
-        return [grading.grade(part.ID, one, result).status for one in part.EXPECTED if one.kind == kind]
+        return [
+            grading.grade(part.ID, expected, result).status
+            for expected in part.EXPECTED
+            if expected.kind == kind
+        ]
 
     assert statuses(cifar_resnet, "published") == resnet
     assert statuses(cifar_cnn, "published") == ["not comparable"]

@@ -7,7 +7,6 @@ from tests.parts.drawn import drawn, html_of
 from tfviz.parts import class_image
 from tfviz.parts._toward_class import steps_to_show, toward_class
 
-
 SETTINGS = replace(class_image.SETTINGS, seeds=2)
 
 

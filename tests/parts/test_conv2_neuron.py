@@ -8,7 +8,6 @@ from tfviz.experiment.grading import grade
 from tfviz.experiment.store import PartResult
 from tfviz.parts import conv2_neuron
 
-
 SETTINGS = replace(conv2_neuron.SETTINGS, steps=100, keep=(0, 8, 100))
 
 

@@ -11,7 +11,6 @@ from tfviz.experiment.progress import Reporter
 from tfviz.experiment.store import PartResult
 from tfviz.parts import narrow_network
 
-
 SETTINGS = replace(narrow_network.QUICK, units=(1, 3, 24), functions_each=2, points=501, shown_units=3)
 
 

@@ -1,25 +1,25 @@
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 from scipy.special import softmax
 
+from tests.parts.drawn import drawn, html_of
 from tfviz.data.labels import imagenet_classes
 from tfviz.errors import BadFileError
-from tfviz.experiment.context import Inputs
-from tfviz.experiment.store import FigureFile, PartResult
+from tfviz.experiment.context import Context, Inputs
+from tfviz.experiment.progress import Reporter
 from tfviz.parts import normalization
-from tfviz.report import page as report
 
 
-@dataclass(frozen=True)
-class LinearContext:
+class LinearContext(Context):
     """A context whose network is linear in the colours' means: small, and its softmax can be computed by hand."""
 
-    network: str
-    inputs: Inputs = field(default_factory=Inputs)
+    def __init__(self, network, inputs=None):
+        super().__init__(0, Reporter(Console(quiet=True)), network, inputs=inputs or Inputs())
 
     @property
     def label(self):
@@ -28,14 +28,14 @@ class LinearContext:
     def model(self, *, normalize=True):
         import keras
 
-        from tfviz.models import alexnet, squeezenet
+        from tfviz.models.colours import IMAGENET_MEAN, IMAGENET_STD, KERAS_MEAN_BGR
         from tfviz.models.layers import CaffePicture
 
         x = inputs = keras.Input((40, 60, 3))
         if normalize and self.network == "alexnet":
-            x = keras.layers.Normalization(mean=alexnet.MEAN, variance=np.square(alexnet.STD))(x)
+            x = keras.layers.Normalization(mean=IMAGENET_MEAN, variance=np.square(IMAGENET_STD))(x)
         elif normalize:
-            x = CaffePicture(squeezenet.MEAN_BGR)(x)
+            x = CaffePicture(KERAS_MEAN_BGR)(x)
         x = keras.layers.GlobalAveragePooling2D()(x)
         model = keras.Model(inputs, keras.layers.Dense(1000)(x))
         random = np.random.default_rng(0)
@@ -149,31 +149,9 @@ def test_a_name_that_is_no_text(folder):
 
 @pytest.mark.parametrize("network", ["alexnet", "squeezenet"])
 @pytest.mark.parametrize("own", [True, False])
-def test_the_report_shows_it(network, own, folder, tmp_path):
+def test_the_report_shows_it(network, own, folder):
     findings = run(network, folder if own else None)
-    drawings = normalization.figures(findings)
-    result = PartResult(
-        normalization.ID,
-        "done",
-        findings.numbers,
-        [FigureFile(f"{drawing.name}.svg", drawing.caption, drawing.alt) for drawing in drawings],
-        findings.facts,
-        asdict(normalization.SETTINGS),
-        {
-            "network": network,
-            "weights": {"sha256": "0" * 64, "source": "made here"},
-            "quick": False,
-            "seed": 0,
-            "started": "",
-            "seconds": 1.0,
-            "devices": [],
-            "commit": "",
-            "versions": {},
-        },
-    )
-    section = report.Section(normalization.ID, normalization.TITLE, normalization.TRACK, result, ())
-    about = {"commit": "", "created": "", "versions": {}}
-    html = report.render([section], about)
+    html = html_of(normalization, findings, normalization.SETTINGS, network=network)
     assert ("c $x$ &lt;i&gt;.png" in html) == own
     assert ("first guess right" in html) == (not own)
     assert ("pixels in [0, 1]</th>" in html) == (network == "squeezenet")
@@ -182,9 +160,9 @@ def test_the_report_shows_it(network, own, folder, tmp_path):
 def test_many_pictures_take_several_figures(folder):
     for number in range(5):
         (folder / f"d{number}.png").write_bytes((folder / "b.png").read_bytes())
-    drawings = normalization.figures(run(pictures=folder))
-    assert [drawing.name for drawing in drawings] == ["pictures_0", "pictures_1"]
-    assert "8 d4.png" in drawings[1].caption
+    figures = drawn(normalization, run(pictures=folder), normalization.SETTINGS)
+    assert list(figures) == ["pictures_0", "pictures_1"]
+    assert "8 d4.png" in figures["pictures_1"][0].caption
 
 
 @pytest.mark.weights

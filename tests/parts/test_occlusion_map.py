@@ -1,17 +1,15 @@
 from dataclasses import replace
-from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 
-from tests.tiny import linear_model
+from tests.parts.drawn import drawn, html_of
 from tfviz.data.pictures import as_bytes
 from tfviz.experiment.context import Inputs
 from tfviz.experiment.grading import grade
 from tfviz.experiment.store import PartResult
+from tfviz.files.program import templates
 from tfviz.parts import occlusion_map as part
-from tfviz.report.page import TEMPLATES
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +71,9 @@ def test_the_users_picture_and_class(context_on, tmp_path):
     assert found.numbers["fraction_lost"].value == 1
     assert "lowest_decile_on_body" not in found.numbers
     assert found.facts["fill"].startswith("the mean colour")
-    for text in (drawing.caption + drawing.alt for drawing in part.figures(found)):
+    figures = drawn(part, found, settings)
+    assert list(figures) == ["heat_map", "winners", "saliency"]
+    for text in (drawing.caption + drawing.alt for drawing, _ in figures.values()):
         assert "ellyfish" not in text
         assert "ostrich" in text or "gradient" in text or "wins" in text
 
@@ -88,14 +88,16 @@ def test_another_class_of_the_drawn_jellyfish_has_no_body(context_on):
 
 @pytest.mark.weights
 def test_figures_are_drawn_from_the_findings(findings):
-    assert [drawing.name for drawing in part.figures(findings)] == ["heat_map", "winners", "saliency"]
+    assert list(drawn(part, findings, part.QUICK)) == ["heat_map", "winners", "saliency"]
+    html = html_of(part, findings, part.QUICK, network="squeezenet")
+    assert "Here the block has 32 × 32 pixels and moves by\n16" in html
     unbeaten = replace(findings, facts={**findings.facts, "winners": []})
-    assert [drawing.name for drawing in part.figures(unbeaten)] == ["heat_map", "saliency"]
+    assert list(drawn(part, unbeaten, part.QUICK)) == ["heat_map", "saliency"]
 
 
 def test_the_template_names_no_class_of_its_own():
     """Whose class may be any: what the project draws is the one jellyfish that may be named."""
-    text = Path(TEMPLATES / "parts" / "occlusion_map.html").read_text(encoding="utf-8")
+    text = (templates() / "parts" / "occlusion_map.html").read_text(encoding="utf-8")
     assert text.count("jellyfish") == text.count("jellyfish that the project draws") == 2
 
 
@@ -113,33 +115,3 @@ def test_rank_correlation_by_hand():
     )
     assert part.rank_correlation(first, -first) == pytest.approx(-1)
     assert part.rank_correlation(first, np.ones((2, 2))) is None
-
-
-def test_grad_cam_by_hand():
-    """The logit is linear in the maps: the weight of a channel is the mean of its dense weights."""
-    model = linear_model(9, 7)
-    picture = np.random.default_rng(0).random((9, 7, 3)).astype(np.float32)
-    kernel, _ = model.get_layer("logits").get_weights()
-    maps = keras.Model(model.input, model.get_layer("relu1").output)(picture[None]).numpy()[0]
-    weights = kernel.reshape(7, 5, 2, 4).mean(axis=(0, 1))
-    mixed = maps @ weights  # (7, 5, classes)
-    k = int((mixed > 0).sum(axis=(0, 1)).argmax())  # a class of which the ReLU leaves something
-    expected = np.maximum(mixed[..., k], 0)
-    assert expected.max() > 0
-    cam = part.grad_cam(model, "relu1", picture, k)
-    assert cam.shape == (9, 7)
-    # A 3 x 3 kernel without padding: unit (i, j) looks at pixel (i + 1, j + 1); beyond the last, the last counts.
-    np.testing.assert_allclose(cam[1:-1, 1:-1], expected, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(cam, np.pad(expected, 1, mode="edge"), rtol=1e-5, atol=1e-6)
-
-
-def test_grad_cam_is_placed_by_the_receptive_field():
-    """Units 4 pixels apart, the first sees rows 0 to 2: their middles are 1, 5, 9, with straight lines between."""
-    picture = keras.Input((11, 11, 1))
-    x = keras.layers.Conv2D(1, 3, strides=4, use_bias=False, kernel_initializer="ones", name="conv")(picture)
-    logits = keras.layers.Dense(2, kernel_initializer="ones")(keras.layers.Flatten()(x))
-    model = keras.Model(picture, logits)
-    rows = np.repeat(np.arange(11.0, dtype=np.float32)[:, None, None], 11, axis=1)
-    cam = part.grad_cam(model, "conv", rows, 0)
-    # A unit's output is 9 times its middle row, the weight 1.
-    np.testing.assert_allclose(cam, 9 * np.clip(rows[..., 0], 1, 9), rtol=1e-5)

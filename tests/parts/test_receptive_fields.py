@@ -4,27 +4,25 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-import tfviz
+from tests.parts.drawn import drawn, html_of
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import grade
+from tfviz.experiment.part import Findings
 from tfviz.experiment.progress import Reporter
 from tfviz.experiment.store import PartResult
 from tfviz.parts import receptive_fields
-from tfviz.weights import fetch
 
 SHORT = receptive_fields.Settings(random_networks=3, effective_pictures=2)
 
 
-def run(settings=SHORT):
-    return receptive_fields.run(settings, Context(0, Reporter(Console(quiet=True))))
+def context(**also):
+    return Context(0, Reporter(Console(quiet=True)), also=also)
 
 
 @pytest.fixture(scope="module")
 def theory():
     """What there is without any weights."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fetch, "find", lambda name: None)
-        return run()
+    return receptive_fields.run(SHORT, context())
 
 
 def test_every_verdict_passes(theory):
@@ -80,38 +78,6 @@ def test_at_224_no_window_of_the_last_pool_is_whole(theory):
     assert theory.numbers["alexnet_smallest_side"].value == 225
 
 
-def test_sixty_random_networks_agree():
-    random = np.random.default_rng(1)
-    results = []
-    while len(results) < 60:
-        if result := receptive_fields.compare_random_network(random):
-            results.append(result)
-    assert [words for agrees, words in results if not agrees] == []
-    for kind in (
-        "MaxPooling2D",
-        "AveragePooling2D",
-        "ZeroPadding2D",
-        "DepthwiseConv2D",
-        "Add",
-        "Concatenate",
-    ):
-        assert any(kind in words for _, words in results)
-
-
-def test_a_wrong_formula_is_found(monkeypatch):
-    """Were padding forgotten, the comparison would say so."""
-    right = tfviz.receptive_field
-
-    def forgetful(model, layer):
-        field = right(model, layer)
-        return tfviz.ReceptiveField(field.size, field.stride, (0, 0))
-
-    monkeypatch.setattr(tfviz, "receptive_field", forgetful)
-    random = np.random.default_rng(1)
-    results = [receptive_fields.compare_random_network(random) for _ in range(12)]
-    assert any(result and not result[0] for result in results)
-
-
 def test_effective_size_of_a_gaussian():
     """A disc of radius sigma sqrt(2 ln(1 / 0.0455)); its area is that of a square."""
     sigma, (y, x) = 20.0, np.mgrid[-100:101, -100:101]
@@ -124,17 +90,20 @@ def test_effective_size_of_a_gaussian():
 def test_without_weights_only_the_theory_is_shown(theory):
     assert theory.facts["effective_network"] is None
     assert {number.network for number in theory.numbers.values()} == {None}
-    names = [drawing.name for drawing in receptive_fields.figures(theory)]
+    names = list(drawn(receptive_fields, theory, SHORT))
     assert names == ["cones", "cones_stride", "alexnet_fields", "effective"]
+    html_of(receptive_fields, theory, SHORT)
 
 
 @pytest.mark.weights
-def test_with_weights_the_effective_field_is_alexnets(real_weights, monkeypatch):
+def test_with_weights_the_effective_field_is_alexnets(real_weights, theory):
     weights = real_weights("alexnet_features")
-    monkeypatch.setattr(fetch, "find", lambda _: weights)
+    assert receptive_fields.ALSO == ("alexnet_features",)
     numbers, arrays = {}, {}
     settings = receptive_fields.Settings(effective_pictures=24)
-    facts = receptive_fields._effective(settings, np.random.default_rng(0), numbers, arrays)
+    facts = receptive_fields._effective(
+        settings, context(alexnet_features=weights), np.random.default_rng(0), numbers, arrays
+    )
     assert facts["effective_network"] == "alexnet_features"
     assert numbers["effective_size_conv5"].network == "alexnet_features"
     assert numbers["effective_size_conv5_equal"].network is None
@@ -144,3 +113,7 @@ def test_with_weights_the_effective_field_is_alexnets(real_weights, monkeypatch)
     assert bell[54:109, 54:109].sum() / bell.sum() > 0.3
     shares = [entry["real"] for entry in facts["effective"]]
     assert shares[-1] < shares[1] - 0.1
+    findings = Findings(theory.numbers | numbers, theory.arrays | arrays, theory.facts | facts)
+    assert len(drawn(receptive_fields, findings, settings)["effective"][1].axes) == 2 * 5
+    html = html_of(receptive_fields, findings, settings)
+    assert f"sha256 {weights.sha256[:16]}…" in html

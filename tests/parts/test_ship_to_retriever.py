@@ -6,7 +6,6 @@ import pytest
 from tests.parts.drawn import drawn, html_of
 from tfviz.parts import ship_to_retriever
 
-
 SETTINGS = replace(ship_to_retriever.SETTINGS, ships=2)
 
 

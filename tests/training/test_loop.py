@@ -202,6 +202,15 @@ def test_the_test_split_is_judged_once(undisturbed):
     assert np.abs(near).max() < 0.05
 
 
+def test_the_weights_are_kept_with_the_recipes_epsilon(tmp_path):
+    recipe = replace(RECIPE, epochs=0, batch_norm_epsilon=2e-3)
+    training = Training(replace(TINY, recipe=recipe), pictures_of(200), tmp_path, seed=0)
+    record = finish(training, pictures_of(200), pictures_of(90))
+    assert record.preset.recipe == recipe
+    loaded = cifar.load("cifar_resnet", tmp_path / "weights.npz")
+    assert loaded.get_layer("stem_bn").epsilon == 2e-3
+
+
 def test_an_unfinished_run_is_not_judged(tmp_path):
     training = Training(TINY, pictures_of(200), tmp_path, seed=0)
     with pytest.raises(ValueError, match="0 of 2 epochs"):

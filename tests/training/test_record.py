@@ -12,8 +12,14 @@ import pytest
 from tests.training.made_up import TINY
 from tfviz.errors import BadFileError
 from tfviz.training.presets import PRESETS
-from tfviz.training.record import RECORDED, Record, Seed, finished, load
-from tfviz.training.record import Test as Judged  # a class named Test* would be collected
+from tfviz.training.record import (
+    RECORDED,
+    Judged,  # a class named Test* would be collected
+    Record,
+    Seed,
+    finished,
+    load,
+)
 
 LOSSES = {"validation_loss", "validation_accuracy", "train_loss", "train_accuracy"}
 

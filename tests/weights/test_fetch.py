@@ -234,8 +234,8 @@ def test_two_at_once(serve, cache):
     for thread in threads:
         thread.join()
     assert len(found) == 4
-    for one in found:
-        check(one, cache)
+    for file in found:
+        check(file, cache)
 
 
 def test_cache_folder(monkeypatch, tmp_path):

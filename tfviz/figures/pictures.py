@@ -149,7 +149,7 @@ def winners_over_picture(
     for colour, (index, label) in zip(palette, names[1:], strict=False):
         layer[winners == index] = to_rgba(colour, 0.6)
         handles.append(Patch(facecolor=to_rgba(colour, 0.6), label=label))
-    if not np.isin(winners, [index for index, _ in names]).all():
+    if not np.isin(winners, [index for index, _ in names[: len(palette) + 1]]).all():
         handles.append(Patch(facecolor=to_rgba(MUTED, 0.75), label="another class"))
     figure = Figure(figsize=(0.68 * PAGE, 0.42 * PAGE), layout="constrained")
     axes = figure.subplots()

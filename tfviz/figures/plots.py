@@ -210,7 +210,9 @@ def function_and_copy(
     axes.plot(x, copy[1], color=INK, linewidth=1.0, linestyle=(0, (4, 2)), label=copy[0])
     axes.set(xlim=(x[0], x[-1]), xlabel="x")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    for axes, (label, values) in zip(bottom.subplots(1, len(differences)), differences, strict=True):
+    for axes, (label, values) in zip(
+        bottom.subplots(1, len(differences), squeeze=False)[0], differences, strict=True
+    ):
         axes.grid(True)
         axes.plot(x, values, color=BLUE, linewidth=0.5)
         limit = 1.15 * np.abs(values).max() or 1.0
@@ -246,7 +248,7 @@ def scattered(x: Array, groups: Sequence[tuple[str, Array, float]], *, xlabel: s
 def line_panels(x: Array, wanted: tuple[str, Array], panels: Sequence[tuple[str, Array]]) -> Figure:
     """Panels (heading, values) side by side, each over the same wide line (label, values)."""
     figure = Figure(figsize=(PAGE, 1.75), layout="constrained")
-    line = figure.subplots(1, len(panels), sharey=True)
+    line = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (heading, values) in zip(line, panels, strict=True):
         axes.grid(True)
         axes.plot(x, wanted[1], color=MUTED, alpha=0.4, linewidth=5, solid_capstyle="butt")

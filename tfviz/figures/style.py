@@ -43,8 +43,8 @@ STYLE = {
 
 
 def save(figure: Figure, stem: Path) -> Path:
-    """Write a figure as SVG and return its path; the same figure gives the same bytes."""
-    path = stem.with_suffix(".svg")
+    """Write a figure as SVG and return its path; the same drawing, saved once, gives the same bytes."""
+    path = stem.with_name(f"{stem.name}.svg")
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
         figure.savefig(path, metadata={"Date": None, "Creator": None})
     return path

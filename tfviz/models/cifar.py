@@ -1,4 +1,4 @@
-"""Two networks for CIFAR-10's 32 x 32 pictures: a plain one and a residual measures.
+"""Two networks for CIFAR-10's 32 x 32 pictures: a plain one and a residual one.
 
 The residual network: K. He and others, "Deep Residual Learning for Image Recognition" (2015), basic blocks; that
 pooling before a stage and narrow widths train fastest is what speed records on CIFAR-10 found (K. Jordan, "94% on
@@ -191,7 +191,7 @@ def load(name: str, path: Path, *, normalize: bool = True) -> keras.Model:
             variables: Mapping[str, Array] = {key: stored[key] for key in stored.files if key != "about"}
         if about["network"] != name:
             raise BadFileError(
-                f"{path} holds the weights of {about['network']}, not of {name}: name that measures."
+                f"{path} holds the weights of {about['network']}, not of {name}: name that one."
             )
         model = build(
             name,

@@ -33,7 +33,7 @@ from tfviz.training.augment import Augmented, moments, split, whitening_kernels,
 from tfviz.training.evaluate import evaluate, judge, logits_of
 from tfviz.training.muon import ConvolutionMuon
 from tfviz.training.presets import Preset, Recipe
-from tfviz.training.record import Record, Test, finished
+from tfviz.training.record import Judged, Record, finished
 
 Array = npt.NDArray[Any]
 Progress = Callable[[float, float, str], None]
@@ -356,7 +356,7 @@ def finish(training: Training, data: Batch, test: Batch) -> Record:
         commit=commit(),
         finished=machine.now(),
         clean=clean,
-        test=Test(
+        test=Judged(
             views=recipe.views,
             loss=full.loss,
             accuracy=full.accuracy,

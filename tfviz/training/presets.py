@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from tfviz.models.architectures import (
@@ -103,7 +103,11 @@ class Preset:
         Raises:
             KeyError, TypeError: it is none.
         """
-        architecture = ARCHITECTURES[stored["network"]].from_json(stored["architecture"])
+        kind = ARCHITECTURES[stored["network"]]
+        for of, entries in ((cls, stored), (kind, stored["architecture"]), (Recipe, stored["recipe"])):
+            if wrong := {field.name for field in fields(of)} ^ set(entries):
+                raise KeyError(f"{of.__name__}: missing or unknown entries {sorted(wrong)}")
+        architecture = kind.from_json(stored["architecture"])
         return cls(
             stored["network"], stored["name"], architecture, Recipe(**stored["recipe"]), stored["pictures"]
         )

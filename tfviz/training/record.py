@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,7 +17,7 @@ RECORDED = {"cifar_cnn": asset("cifar_cnn.json"), "cifar_resnet": asset("cifar_r
 
 
 @dataclass(frozen=True)
-class Test:
+class Judged:
     """How the finished network does on the test split.
 
     Attributes:
@@ -92,7 +92,7 @@ class Record:
     commit: str
     finished: str
     clean: Mapping[str, float]
-    test: Test
+    test: Judged
     seeds: Sequence[Seed] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -106,12 +106,9 @@ class Record:
         Raises:
             KeyError, TypeError: it is none.
         """
-        known = {field.name for field in fields(cls)}
-        if unknown := set(stored) - known:
-            raise KeyError(f"unknown entries {sorted(unknown)}")
         typed = {
             "preset": Preset.from_json(stored["preset"]),
-            "test": Test(**stored["test"]),
+            "test": Judged(**stored["test"]),
             "seeds": tuple(Seed(**seed) for seed in stored.get("seeds", ())),
         }
         return cls(**{**stored, **typed})
