@@ -59,10 +59,11 @@ def imports(path: Path):
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith("tfviz."))
         elif (
-            isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "tfviz"
+            isinstance(node, ast.Attribute)
+            and ast.unparse(node.value) == "tfviz"
+            and node.attr in tfviz.HOMES
         ):
-            if node.attr in tfviz.HOMES:
-                yield tfviz.HOMES[node.attr]
+            yield tfviz.HOMES[node.attr]
 
 
 def arrows():

@@ -2,7 +2,10 @@ import keras
 import numpy as np
 import pytest
 
+import tfviz
 from tests.tiny import linear_model
+from tfviz.data import drawings
+from tfviz.data.cifar10 import CLASSES
 from tfviz.method import attacks, objectives, probe
 
 
@@ -161,3 +164,17 @@ def test_the_compiled_gradient_is_the_same_at_every_call():
                 np.testing.assert_allclose(again["log_probability(2)"], once["log_probability(2)"])
             else:
                 np.testing.assert_allclose(again, once)
+
+
+def test_one_search_on_a_trained_network_comes_near_the_best_of_many():
+    """On average within 7.5 % of the best of six attempts with four times the steps; no smoothing of the direction, or
+    three times as much, ends a tenth or more above it."""
+    model, source = tfviz.load("cifar_cnn"), drawings.ship(32, 32)
+    best_of_many = {"cat": 2.247, "dog": 2.088, "horse": 1.933}
+    above = []
+    for name, best in best_of_many.items():
+        target = CLASSES.index(name)
+        found = attacks.minimum_distance(model, source, target, probability=0.95, steps=400)
+        assert found.reached
+        above.append(np.linalg.norm(found.picture - source) / best)
+    assert np.mean(above) <= 1.075
