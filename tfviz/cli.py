@@ -97,8 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = parser()
     options = command.parse_args(arguments)
     if options.list:
-        for part in PARTS:
-            print(f"{part.ID:<20} {part.TITLE}")
+        print("\n".join(f"{part.ID:<20} {part.TITLE}" for part in PARTS))
         return EXIT_DONE
     known = {part.ID: part for part in PARTS}
     if unknown := [part for part in options.only or () if part not in known]:

@@ -23,7 +23,7 @@ from tfviz import backend
 from tfviz.backend import machine
 from tfviz.files.hashes import file_sha256, json_sha256
 from tfviz.files.program import PACKAGE
-from tfviz.models.networks import NETWORKS
+from tfviz.models.networks import NETWORKS, TRAINED_HERE
 
 if TYPE_CHECKING:
     from tfviz.experiment.part import Part
@@ -141,7 +141,11 @@ def sources_of(module: str, function: str, more: Iterable[str] = ()) -> Sources:
 
 def _modules_of(networks: Iterable[str]) -> list[str]:
     """What the context imports to build networks, and the modules of these, which are chosen by name."""
-    modules = [f"tfviz.models.{NETWORKS[name].module}" for name in networks if name in NETWORKS]
+    modules = [
+        f"tfviz.models.{'cifar' if name in TRAINED_HERE else NETWORKS[name].module}"
+        for name in networks
+        if name in NETWORKS or name in TRAINED_HERE
+    ]
     return ["tfviz.models.loading", *modules] if modules else []
 
 
