@@ -1,8 +1,9 @@
 import pytest
 
-from tfviz.experiment.grading import Expected, as_json, grade, grade_all, summary
+from tfviz.experiment.grading import KINDS, Expected, as_json, by_kind, grade, grade_all, summary
 from tfviz.experiment.part import Number
 from tfviz.experiment.store import PartResult
+from tfviz.parts import PARTS
 
 ALEXNET = ("alexnet", "alexnet_features")
 
@@ -79,3 +80,45 @@ def test_the_file_is_the_contract():
         "source": "track B",
         "status": "fail",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("comparison", "spread", "status"),
+    [
+        ("at most", (8.0, 10.4), "pass"),
+        ("at most", (8.0, 10.6), "fail"),
+        ("at least", (9.6, 12.0), "pass"),
+        ("at least", (9.4, 12.0), "fail"),
+        ("equal", (9.6, 10.4), "pass"),
+        ("equal", (9.4, 10.0), "fail"),
+    ],
+)
+def test_of_repeats_the_worst_counts(comparison, spread, status):
+    repeated = PartResult("p", "done", {"n": Number(10.0, "", "alexnet", spread, 3)})
+    verdict = grade("p", Expected("n", 10.0, 0.5, "own bound", "x", (), comparison), repeated)
+    assert (verdict.status, verdict.measured, verdict.spread, verdict.repeats) == (status, 10.0, spread, 3)
+
+
+def test_a_spread_holds_its_value():
+    assert Number(1.0, spread=[0.5, 1.5], repeats=2).spread == (0.5, 1.5)
+    for spread in ((1.1, 2.0), (0.0, float("nan"))):
+        with pytest.raises(ValueError, match=r"lie within|finite"):
+            Number(1.0, spread=spread)
+
+
+def test_verdicts_are_counted_by_kind():
+    expectations = {"p": [Expected("n", 10.0, 0.5, kind, "x") for kind in KINDS]}
+    counts = by_kind(grade_all(expectations, {"p": result(10.0)}))
+    assert list(counts) == ["published", "published theory", "reference", "own bound"]
+    assert all(
+        count == {"pass": 1, "fail": 0, "missing": 0, "not comparable": 0} for count in counts.values()
+    )
+
+
+def test_a_bound_that_the_project_set_is_called_so():
+    """A one-sided value is published or the project's own; of references only rounding errors have bounds."""
+    for part in PARTS:
+        for expected in part.EXPECTED:
+            assert expected.kind in KINDS
+            if expected.comparison != "equal" and expected.kind == "reference":
+                assert expected.value <= 1e-5, f"{part.ID}: {expected.number}"

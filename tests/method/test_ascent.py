@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.tiny import linear_model
-from tfviz.method.ascent import AscentDivergedError, ascend
+from tfviz.method.ascent import AscentDivergedError, ascend, falling, last_bits
 from tfviz.method.objectives import logit, neuron, probability
 
 
@@ -93,3 +93,20 @@ def test_a_picture_that_is_not_finite_is_noticed_behind_a_relu(model, start):
     """ReLU turns NaN into 0, so that the score stays finite."""
     with pytest.raises(AscentDivergedError, match=r"not finite (at|after) step"):
         ascend(model, 1e30 * logit(0), start, steps=1, rate=1e30, clip=None)
+
+
+def test_a_falling_rate_is_the_whole_at_first_and_nothing_at_the_end():
+    rate = falling(0.5, 10)
+    assert [rate(step) for step in (0, 5, 10)] == [0.5, 0.25, 0.0]
+
+
+def test_starts_differ_in_the_last_bit_of_half_of_their_values():
+    start = np.random.default_rng(0).uniform(-1, 1, (40, 30)).astype(np.float32)
+    copies = last_bits(start, 3, np.random.default_rng(1))
+    assert copies.dtype == np.float32
+    np.testing.assert_array_equal(copies[0], start)
+    for copy in copies[1:]:
+        moved = copy != start
+        assert 0.4 < moved.mean() < 0.6
+        np.testing.assert_array_equal(np.abs(copy.view(np.int32) - start.view(np.int32))[moved], 1)
+    assert (copies[1] != copies[2]).any()

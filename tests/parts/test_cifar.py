@@ -18,7 +18,9 @@ from tfviz.experiment.context import Context, Inputs
 from tfviz.experiment.part import Number
 from tfviz.experiment.progress import Reporter
 from tfviz.experiment.store import PartResult
+from tfviz.models import cifar
 from tfviz.parts import _cifar, cifar_cnn, cifar_resnet
+from tfviz.training.evaluate import judge, logits_of
 from tfviz.training.presets import PRESETS
 from tfviz.training.record import RECORDED
 
@@ -102,6 +104,11 @@ def test_with_the_data_the_weights_are_judged_anew(name, data):
         assert picture.tobytes() in known
         assert mistake["label"] != mistake["said"]
         assert mistake["probability"] > 0.1  # the largest of ten
+    logits = logits_of(cifar.load(name, cifar.BUNDLED[name]), test.pictures, record["test"]["views"])
+    given = judge(logits, test.labels).probabilities[np.arange(120), test.labels]
+    wrong = np.flatnonzero(logits.argmax(axis=1) != test.labels)
+    worst = sorted(wrong, key=lambda index: given[index])[:5]
+    np.testing.assert_array_equal(findings.arrays["mistakes"], test.pictures[worst])
     assert list(drawn(part, findings, settings)) == ["curves", "minutes", "confusion", "mistakes"]
 
 

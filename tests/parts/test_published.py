@@ -15,7 +15,6 @@ PUBLISHED = {
     "jellyfish_to_mink": {"source_probability": 0.583915, "target_probability": 0.977706},
     "receptive_fields": {
         **{f"size_network_{number}": size for number, size in enumerate((7, 7, 7, 9), 1)},
-        **{f"pixels_network_{number}_measured": size**2 for number, size in enumerate((7, 7, 7, 9), 1)},
         "weights_network_1": 49,
         "weights_network_3": 34,
         "multiplications_network_1": 49 * (224 - 6) ** 2,
@@ -25,7 +24,7 @@ PUBLISHED = {
 
 def test_what_was_published_is_what_is_expected():
     found = {
-        part.ID: {each.number: each.value for each in part.EXPECTED if each.kind == "published"}
+        part.ID: {each.number: each.value for each in part.EXPECTED if each.kind.startswith("published")}
         for part in PARTS
     }
     assert {part: values for part, values in found.items() if values} == PUBLISHED

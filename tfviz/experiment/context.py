@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
@@ -86,6 +86,11 @@ class Context:
         """A number that the network produced, labelled with it; integers stay integers."""
         whole = isinstance(value, Integral)
         return Number(int(value) if whole else float(value), unit, self.label)  # type: ignore[call-overload]
+
+    def repeated(self, values: Iterable[SupportsFloat], unit: str = "") -> Number:
+        """A number computed from several starts that differ in the last bit: the first, and the range of all."""
+        found = [float(value) for value in values]
+        return Number(found[0], unit, self.label, (min(found), max(found)), len(found))
 
     def random(self) -> np.random.Generator:
         """A fresh generator from the run's seed: the same numbers at every call."""

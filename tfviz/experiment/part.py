@@ -25,15 +25,24 @@ class Number:
         value: finite.
         unit: "" for a pure number, else a short unit ("s", "px", "filters").
         network: the network that produced it, or None where no network took part.
+        spread: smallest and largest value over repeats from starts that differ in the last bit, itself included; None:
+            it was not repeated.
+        repeats: how many these are.
     """
 
     value: float | int
     unit: str = ""
     network: str | None = None
+    spread: tuple[float, float] | None = None
+    repeats: int = 1
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.value):
-            raise ValueError(f"a number must be finite, not {self.value}")
+        if not all(math.isfinite(value) for value in (self.value, *(self.spread or ()))):
+            raise ValueError(f"a number must be finite, not {self.value} {self.spread or ''}".rstrip())
+        if self.spread is not None:
+            object.__setattr__(self, "spread", tuple(self.spread))  # a list, where it comes from JSON
+            if not self.spread[0] <= self.value <= self.spread[1]:
+                raise ValueError(f"{self.value} does not lie within {self.spread}")
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,28 @@ def falling(rate: float, steps: int) -> Callable[[int], float]:
     return lambda step: rate * (1 - step / steps)
 
 
+def last_bits(start: npt.ArrayLike, repeats: int, random: np.random.Generator) -> npt.NDArray[np.float32]:
+    """The same start several times, but for the last bit of every second value.
+
+    What an optimisation from these ends at shows how far rounding alone moves it: another machine, or another order of
+    the same sums, changes no less.
+
+    Args:
+        start: (...), any shape.
+        repeats: how many, 1 or more; the first is the start as it is.
+        random: of which values of the others change, and up or down.
+
+    Returns:
+        (repeats, ...).
+    """
+    first = np.asarray(start, np.float32)
+    copies = np.repeat(first[np.newaxis], repeats, axis=0)
+    for copy in copies[1:]:
+        towards = np.where(random.random(first.shape) < 0.5, np.inf, -np.inf).astype(np.float32)
+        copy[...] = np.where(random.random(first.shape) < 0.5, np.nextafter(first, towards), first)
+    return copies
+
+
 def _loop(
     model: keras.Model,
     goal: Goal,

@@ -46,7 +46,7 @@ EXPECTED = (
         "target_probability",
         0.998,
         0.0,
-        "reference",
+        "own bound",
         "the log-probability's lowest of all seeds",
         (),
         "at least",

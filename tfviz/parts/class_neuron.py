@@ -66,7 +66,7 @@ _RUNS = {"published": "published rate", "tenth": "a tenth of it", "falling": "fa
 
 EXPECTED = (
     Expected(
-        "objective_gain", 0.0, 0.0, "reference", "a smaller last step loses nothing", comparison="at least"
+        "objective_gain", 0.0, 0.0, "own bound", "a smaller last step loses nothing", comparison="at least"
     ),
 )
 

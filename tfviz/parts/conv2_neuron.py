@@ -72,7 +72,7 @@ EXPECTED = (
     ),
     Expected("outside_field_max", 1e-30, 0.0, "reference", _UPDATE, comparison="at most"),
     Expected(
-        "decaying_gain", 1.0, 0.0, "reference", "a smaller last step loses nothing", comparison="at least"
+        "decaying_gain", 1.0, 0.0, "own bound", "a smaller last step loses nothing", comparison="at least"
     ),
 )
 

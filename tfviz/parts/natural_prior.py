@@ -93,12 +93,18 @@ EXPECTED = (
         "slope_gain_min",
         0.0,
         0.0,
-        "reference",
+        "own bound",
         "nearer to -2 with the prior, for each class (Field 1987)",
         comparison="at least",
     ),
     # As the prior's weight grows the slope goes to that of the photographs behind it, which is near -2.6.
-    Expected("spectrum_slope", NATURAL_SLOPE, 0.75, "reference", "natural pictures, Field 1987"),
+    Expected(
+        "spectrum_slope",
+        NATURAL_SLOPE,
+        0.75,
+        "own bound",
+        "−2 (Field 1987), for which the prior's weight was chosen",
+    ),
 )
 
 

@@ -59,7 +59,7 @@ EXPECTED = (
         "lowest_decile_on_body",
         0.8,
         0.0,
-        "reference",
+        "own bound",
         "the drawn body's mask",
         NETWORKS,
         comparison="at least",

@@ -55,7 +55,7 @@ EXPECTED = (
         "target_probability",
         0.998,
         0.0,
-        "reference",
+        "own bound",
         "the log-probability's lowest of all ships",
         (),
         "at least",

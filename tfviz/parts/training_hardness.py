@@ -65,7 +65,7 @@ EXPECTED = (
         "fall",
         0.0,
         0.0,
-        "reference",
+        "own bound",
         "the 95 % intervals of the smallest and the largest size do not meet",
         comparison="at least",
     ),

@@ -13,11 +13,12 @@ import jinja2
 from markupsafe import Markup
 
 from tfviz.errors import TfvizError
-from tfviz.experiment.grading import Verdict, summary
+from tfviz.experiment.grading import KINDS, Verdict, by_kind, summary
 from tfviz.experiment.store import PartResult
 from tfviz.figures import mathematics
 from tfviz.files.atomic import write_atomically, write_text
 from tfviz.files.program import templates
+from tfviz.report.bibliography import REFERENCES
 from tfviz.report.numbers import like, network_name, sign, significant
 
 PANGO = "apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
@@ -75,7 +76,13 @@ def render(sections: Sequence[Section], about: Mapping[str, Any], *, mathml: boo
     verdicts = [verdict for section in sections for verdict in section.verdicts]
     css = (templates() / "report.css").read_text(encoding="utf-8")
     return environment.get_template("base.html").render(
-        sections=sections, verdicts=verdicts, summary=summary(verdicts), about=about, css=css
+        sections=sections,
+        verdicts=verdicts,
+        summary=summary(verdicts),
+        by_kind=by_kind(verdicts),
+        kinds=KINDS,
+        about=about,
+        css=css,
     )
 
 
@@ -156,6 +163,11 @@ def write_pdf(out: Path, page: str) -> Path:
     return path
 
 
+def _cite(key: str) -> Markup:
+    """A publication as a text names it, linked to its entry in the bibliography."""
+    return Markup('<a class="cite" href="#ref-{}">{}</a>').format(key, REFERENCES[key].short)
+
+
 def _environment(*, mathml: bool) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates()),
@@ -167,4 +179,6 @@ def _environment(*, mathml: bool) -> jinja2.Environment:
     environment.filters.update(significant=significant, like=like, network=network_name, sign=sign)
     as_element = mathematics.as_mathml if mathml else mathematics.as_image
     environment.globals["math"] = lambda latex, display=False: Markup(as_element(latex, display=display))
+    environment.globals["cite"] = _cite
+    environment.globals["references"] = REFERENCES
     return environment

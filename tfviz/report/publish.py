@@ -132,7 +132,9 @@ def draw(store: Store, part: Part, result: PartResult, say: Say, *, redraw: bool
 
 def _published(part: Part) -> dict[str, float]:
     """What was published of a part's numbers."""
-    return {expected.number: expected.value for expected in part.EXPECTED if expected.kind == "published"}
+    return {
+        expected.number: expected.value for expected in part.EXPECTED if expected.kind.startswith("published")
+    }
 
 
 def _shown(part: Part, result: PartResult) -> PartResult:
