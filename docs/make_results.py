@@ -26,7 +26,7 @@ CHOSEN = (
     ("conv1_units", "activation_channel_0"),
     ("conv2_neuron", "unrolled_error"),
     ("jellyfish_to_mink", "l2"),
-    ("receptive_fields", "pixels_network_4_measured"),
+    ("receptive_fields", "quantities_disagree"),
     ("narrow_network", "largest_difference"),
     ("cifar_resnet", "test_accuracy"),
 )
@@ -39,6 +39,9 @@ def row(verdict: Verdict) -> str:
     """A verdict of grades.json as a row of a Markdown table."""
     expected = sign(verdict["comparison"]) + like(verdict["expected"], verdict["tolerance"])
     measured = "–" if verdict["measured"] is None else like(verdict["measured"], verdict["tolerance"])
+    if verdict["spread"]:
+        low, high = (like(value, verdict["tolerance"]) for value in verdict["spread"])
+        measured += f" ({low} to {high})"
     network = network_name(verdict["network"]) if verdict["network"] else "–"
     # Reasons name networks as the program does.
     reason = re.sub(r"\w+", lambda word: NETWORK_NAMES.get(word[0], word[0]), verdict["reason"])
@@ -78,13 +81,16 @@ def main(out: Path) -> None:
     grades = json.loads((out / "grades.json").read_text(encoding="utf-8"))
     versions = json.loads((out / "manifest.json").read_text(encoding="utf-8"))["versions"]
     about = ", ".join(f"{name} {version}" for name, version in versions.items())
-    counts = ", ".join(f"{count} {status}" for status, count in grades["summary"].items())
+    counts = "\n".join(
+        f"- {kind}: {', '.join(f'{count} {status}' for status, count in statuses.items())}"
+        for kind, statuses in grades["kinds"].items()
+    )
     verdicts = grades["verdicts"]
     chosen = [verdict for verdict in verdicts if (verdict["part"], verdict["number"]) in CHOSEN]
     texts = {
         path: written(path.read_text(encoding="utf-8"), body)
         for path, body in (
-            (ROOT / "docs" / "results.md", f"Versions: {about}.\n\n{counts}.\n\n{table(verdicts)}"),
+            (ROOT / "docs" / "results.md", f"Versions: {about}.\n\n{counts}\n\n{table(verdicts)}"),
             (ROOT / "README.md", table(chosen)),
         )
     }

@@ -242,6 +242,7 @@ def test_a_verdict_as_a_row(make_results):
         "kind": "published",
         "status": "not comparable",
         "reason": "measured on squeezenet, comparable on alexnet or caffe_alexnet",
+        "spread": None,
     }
     assert make_results.row(verdict) == (
         "| `class_image` | target probability | ≥ 0.998 | 0.951 | SqueezeNet 1.1 | published | not comparable: "
@@ -249,6 +250,8 @@ def test_a_verdict_as_a_row(make_results):
     )
     missing = {**verdict, "measured": None, "network": None, "status": "pass", "reason": ""}
     assert make_results.row(missing).endswith("| – | – | published | pass |")
+    repeated = {**verdict, "spread": (0.9481, 0.9512)}
+    assert "| 0.951 (0.948 to 0.951) |" in make_results.row(repeated)
 
 
 def test_only_what_stands_between_the_markers_is_written(make_results):
