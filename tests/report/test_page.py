@@ -58,7 +58,7 @@ def test_verdicts_are_shown_with_their_status():
     assert "1pass" in text
     assert "1not comparable" in text
     assert "62.0380 62.0381" in text
-    assert "not comparable measured on squeezenet" in text
+    assert "published not comparable measured on squeezenet" in text
 
 
 def test_every_part_has_a_template():
