@@ -48,6 +48,43 @@ def test_the_ship_floats_on_the_sea():
     np.testing.assert_allclose(picture[30, 51], (0.80, 0.20, 0.14), atol=1e-6)  # the red funnel
 
 
+def test_the_fleet_s_shape_type_and_range():
+    for height, width in ((32, 32), (31, 57), (1, 1)):
+        fleet = drawings.fleet(6, height, width, np.random.default_rng(0))
+        assert fleet.shape == (6, height, width, 3)
+        assert fleet.dtype == np.float32
+        assert fleet.min() >= 0
+        assert fleet.max() <= 1
+    assert drawings.fleet(0, 32, 32, np.random.default_rng(0)).shape == (0, 32, 32, 3)
+
+
+def test_the_same_random_numbers_give_the_same_fleet_and_others_another():
+    first, again, other = (drawings.fleet(5, 32, 32, np.random.default_rng(seed)) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first, again)
+    assert (np.abs(first - other).mean(axis=(1, 2, 3)) > 0.01).all()
+    # A longer one begins with the same ships.
+    np.testing.assert_array_equal(drawings.fleet(7, 32, 32, np.random.default_rng(3))[:5], first)
+
+
+def test_no_two_ships_of_a_fleet_are_alike():
+    fleet = drawings.fleet(10, 32, 32, np.random.default_rng(0))
+    for index, ship in enumerate(fleet):
+        assert (np.abs(fleet[index + 1 :] - ship).mean(axis=(1, 2, 3)) > 0.04).all()
+
+
+@pytest.mark.parametrize("name", ["cifar_resnet", "cifar_cnn"])
+def test_networks_that_learnt_from_photographs_see_ships(name):
+    """At 32 x 32, by the project's own CIFAR-10 networks."""
+    from tfviz.data.cifar10 import CLASSES
+    from tfviz.models import cifar
+
+    model = cifar.load(name, cifar.BUNDLED[name])
+    fleets = [drawings.fleet(5, 32, 32, np.random.default_rng(seed)) for seed in range(8)]
+    seen = np.asarray(model(np.concatenate(fleets))).argmax(axis=1) == CLASSES.index("ship")
+    assert seen.mean() >= 0.9
+    assert (seen.reshape(8, 5).sum(axis=0) >= 6).all()  # of each kind
+
+
 @pytest.mark.weights
 @pytest.mark.parametrize(("size", "least"), [(227, 0.99), (224, 0.97)])
 def test_squeezenet_sees_a_jellyfish(context_on, size, least):

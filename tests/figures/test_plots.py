@@ -73,18 +73,6 @@ def test_gabor_sizes_has_the_same_logarithmic_axes_which_hold_all(gabors):
     assert axes.xaxis.get_major_formatter()(0.05) == "0.05"
 
 
-def test_histogram_counts_the_values_between_uneven_edges():
-    values = np.array([1, 1.5, 2, 2.2, 3.9, 9])
-    (axes,) = draw.histogram(values, np.array([0, 1, 2, 4, 10]), 3.5, "error", "limit").axes
-    bars = [(bar.get_x(), bar.get_width(), bar.get_height()) for bar in axes.patches]
-    assert bars == [(0, 1, 0), (1, 1, 2), (2, 2, 3), (4, 6, 1)]
-    (line,) = axes.lines
-    assert list(line.get_xdata()) == [3.5, 3.5]
-    assert colour(line) == ORANGE
-    assert legend(axes.get_legend()) == ["limit"]
-    assert labels(axes) == ("error", "filters")
-
-
 def test_curves_run_from_step_0_each_with_its_bound_in_its_colour():
     lines = [("a", np.array([3.0, 1, 2])), ("b", np.array([5.0, 9])), ("c", np.array([7.0, 8, 6, 4]))]
     (axes,) = draw.curves(lines, xlabel="step", ylabel="loss", bounds=[0.5, 10.0]).axes

@@ -27,7 +27,10 @@ FIGURES = {
     "gabor_sizes": lambda: draw.gabor_sizes(
         STEPS, STEPS / 2, np.array([0.5, 1, 2]), np.array([[1, 2], [3, 4]])
     ),
-    "histogram": lambda: draw.histogram(STEPS, np.array([0, 2, 5]), 1.5, "value", "limit"),
+    "numbered_tiles": lambda: draw.numbered_tiles(np.array([PICTURE] * 3), [3, 1, 2]),
+    "two_criteria": lambda: draw.two_criteria(
+        [("a", STEPS / 5, STEPS / 5)], (0.3, 0.75), xlabel="x", ylabel="y"
+    ),
     "line_panels": lambda: draw.line_panels(STEPS, ("wanted", STEPS), [("a", STEPS), ("b", -STEPS)]),
     "log_lines": lambda: draw.log_lines(STEPS, [("a", STEPS)], xlabel="x", ylabel="y", slope=-1),
     "maps_over_picture": lambda: draw.maps_over_picture(

@@ -6,10 +6,12 @@ import pytest
 from tests.parts.class_network import tiny_context
 from tests.parts.drawn import drawn, html_of
 from tfviz.experiment.grading import grade
+from tfviz.experiment.part import Findings, Number
 from tfviz.experiment.store import PartResult
 from tfviz.parts import class_neuron
 
 SETTINGS = replace(class_neuron.SETTINGS, steps=60, keep=(0, 8, 60))
+RUNS = ("", "_tenth", "_falling")
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +25,23 @@ def test_the_published_rate_overshoots(findings):
     assert numbers["objective"] < 0 < numbers["objective_falling"]
     assert numbers["activation_falling"] > 3 * numbers["activation"]
     assert numbers["probability_falling"] > 0.99
-    assert findings.facts["winners"]["falling"] == "jellyfish"
+    assert findings.facts["winners"]["falling"] == ["jellyfish"] * 2
     assert not findings.facts["own_coordinates"]
     assert findings.numbers["activation"].network == "squeezenet"
+
+
+@pytest.mark.weights
+def test_the_published_run_is_chaotic(findings):
+    """Repeats a last bit apart end far from each other, and so do their objectives."""
+    numbers = findings.numbers
+    assert numbers["repeats_apart"].value > 0.5
+    for name in ("activation", "probability", "objective", "l2", "covered_fraction", "total_variation"):
+        assert [numbers[name + suffix].repeats for suffix in RUNS] == [2, 1, 2]
+    lowest, highest = numbers["objective"].spread
+    assert highest - lowest > 0.001 * abs(numbers["objective"].value)
+    gain = numbers["objective_gain"]
+    assert gain.value == numbers["objective_falling"].value - numbers["objective"].value
+    assert gain.spread[0] >= numbers["objective_falling"].spread[0] - highest
 
 
 @pytest.mark.weights
@@ -37,22 +53,31 @@ def test_the_numbers_are_those_of_the_last_picture(findings):
     objective = 1000 * findings.numbers["activation"].value - norm
     assert findings.numbers["objective"].value == pytest.approx(objective, rel=1e-4)
     assert findings.arrays["objective_published"][-1] == findings.numbers["objective"].value
+    assert findings.arrays["objective_published"][0] == findings.numbers["start_objective"].value
     assert findings.arrays["pictures_published"].shape == (3, 227, 227, 3)
+    covered = class_neuron.covered_fraction(picture, SETTINGS.block)
+    assert findings.numbers["covered_fraction"].value == covered
 
 
 @pytest.mark.weights
 def test_verdicts_and_figures(findings):
     result = PartResult("class_neuron", "done", findings.numbers)
     assert {grade("p", expected, result).status for expected in class_neuron.EXPECTED} == {"pass"}
-    assert list(drawn(class_neuron, findings, SETTINGS)) == [
-        "pictures",
-        "steps",
-        "objective",
-        "logit",
-        "norm",
-    ]
+    figures = drawn(class_neuron, findings, SETTINGS)
+    assert list(figures) == ["pictures", "steps", "objective", "logit", "norm"]
+    assert figures["objective"][0].alt.endswith("published rate.")  # the lowest end
     html = html_of(class_neuron, findings, SETTINGS, network="squeezenet")
-    assert "takes\n66 % of the picture away at each step" in html
+    assert "takes 66 % of the picture away at each step" in " ".join(html.split())
+
+
+def test_noise_at_the_start():
+    """White normal noise: total variation 4 / sqrt(pi), slope 0, in every block."""
+    context, _, _ = tiny_context("alexnet", 128, 128)
+    settings = replace(class_neuron.SETTINGS, class_index=3, steps=1, keep=(0, 1))
+    numbers = class_neuron.run(settings, context).numbers
+    assert numbers["total_variation_start"].value == pytest.approx(4 / np.sqrt(np.pi), rel=0.02)
+    assert numbers["spectrum_slope_start"].value == pytest.approx(0, abs=0.15)
+    assert numbers["covered_fraction_start"].value == 1
 
 
 @pytest.mark.parametrize(
@@ -71,9 +96,12 @@ def test_coordinates(network, own):
     assert abs(start.mean()) < 1e-3
     kernel = model.get_layer("logits").get_weights()[0][:, 3].reshape(start.shape)
     np.testing.assert_allclose(first, start + 1e-3 * (1000 * kernel - 2 * start), rtol=1e-4, atol=1e-6)
+    # A linear network is not chaotic: the repeats stay some last bits apart.
+    assert findings.numbers["repeats_apart"].value < 1e-5
     assert len(drawn(class_neuron, findings, settings)) == 5
-    own_input = "is the network's own input" in html_of(class_neuron, findings, settings, network=network)
-    assert own_input == own
+    html = html_of(class_neuron, findings, settings, network=network)
+    assert ("is the network's own input" in html) == own
+    assert "Rounding does not decide where the published run ends" in html
 
 
 def test_covered_fraction():
@@ -84,3 +112,129 @@ def test_covered_fraction():
     assert class_neuron.covered_fraction(picture, 16) == pytest.approx(1 / 6)
     picture[16:32, 16:32] = 0.5
     assert class_neuron.covered_fraction(picture, 16) == pytest.approx(2 / 6)
+
+
+NUMBERS = {
+    "activation": 2.0,
+    "probability": 0.5,
+    "objective": -5e8,
+    "l2": 1e8,
+    "largest_value": 900.0,
+    "covered_fraction": 0.95,
+    "spectrum_slope": -0.3,
+    "total_variation": 0.9,
+}
+WINNERS = {
+    "start": ["nail"],
+    "published": ["parachute"] * 2,
+    "tenth": ["jellyfish"],
+    "falling": ["jellyfish"] * 2,
+}
+
+
+def page(winners=WINNERS, network="squeezenet", own=False, **numbers):
+    """The page, as one line, of made-up findings; given numbers are a value or (lowest, highest) of the repeats."""
+    values = {name + suffix: value for name, value in NUMBERS.items() for suffix in (*RUNS, "_start")}
+    values |= {"total_variation_start": 2.26, "spectrum_slope_start": 0.0, "start_activation": 7.9}
+    values |= {
+        "start_objective": 7.9e3,
+        "objective_gain": 9e8,
+        "repeats_apart": 1.4,
+        "repeats_apart_falling": 1.3,
+    }
+    once = ("_tenth", "_start")
+    made = {}
+    for name, value in (values | numbers).items():
+        if name.endswith(once) or name.startswith(("start_", "repeats_")):
+            made[name] = Number(value, "", network)
+        else:
+            low, high = value if isinstance(value, tuple) else (value, value)
+            made[name] = Number(low, "", network, (low, high), 2)
+    pictures = np.random.default_rng(0).normal(size=(3, 32, 32, 3))
+    arrays = {"steps": np.array([0, 8, 60])}
+    for run in ("published", "tenth", "falling"):
+        arrays |= {f"pictures_{run}": pictures}
+        arrays |= {f"{values}_{run}": np.linspace(0, 1, 61) for values in ("objective", "logit", "l2")}
+    facts = {"own_coordinates": own, "class_name": "jellyfish", "winners": winners}
+    html = html_of(class_neuron, Findings(made, arrays, facts), SETTINGS, network=network)
+    return " ".join(html.split())
+
+
+def only(html, *claims):
+    """Which of several claims stands on the page; exactly one must."""
+    (stands,) = [claim for claim in claims if claim in html]
+    return stands
+
+
+def test_what_is_said_of_where_is_drawn_hangs_on_the_blocks():
+    claims = everywhere, some, empty = (
+        "As published, most of the picture is drawn on",
+        "With some of the rates most of the picture is drawn on",
+        "Unlike what was published, much of the picture is left empty",
+    )
+    assert only(page(), *claims) == everywhere
+    assert only(page(covered_fraction=(0.3, 0.9)), *claims) == some
+    assert only(page(**{f"covered_fraction{suffix}": 0.2 for suffix in RUNS}), *claims) == empty
+
+
+def test_what_is_said_of_smoothness_hangs_on_the_total_variation():
+    claims = smoother, not_all = (
+        "but all three are smoother than the noise",
+        "and not all three are smoother than the noise",
+    )
+    assert only(page(), *claims) == smoother
+    assert only(page(total_variation_falling=(0.9, 2.5)), *claims) == not_all
+
+
+def test_what_the_network_takes_the_ends_for():
+    claims = (
+        "The network takes both the published and the falling run's end for jellyfish.",
+        "for jellyfish, but not every end of the published run.",
+        "The network does not take every end of the falling run for jellyfish.",
+    )
+    assert only(page(WINNERS | {"published": ["jellyfish"] * 2}), *claims) == claims[0]
+    html = page(WINNERS | {"published": ["jellyfish", "parachute"]})
+    assert only(html, *claims) == claims[1]
+    assert "<td>jellyfish, parachute</td>" in html
+    assert only(page(WINNERS | {"falling": ["jellyfish", "nail"]}), *claims) == claims[2]
+
+
+def test_what_is_said_of_the_spectrum_hangs_on_its_slope():
+    claims = (
+        "nearer to that of white noise (slope 0) than to that of natural pictures",
+        "nearer to that of natural pictures (about",
+        "lie on both sides of the middle",
+    )
+    assert only(page(), *claims) == claims[0]
+    assert only(page(spectrum_slope_falling=(-1.9, -1.5)), *claims) == claims[1]
+    assert only(page(spectrum_slope_falling=(-1.9, -0.5)), *claims) == claims[2]
+
+
+def test_what_is_said_of_chaos_hangs_on_the_repeats():
+    claims = chaotic, not_chaotic = (
+        "Where the published run ends is chaotic",
+        "Rounding does not decide where the published run ends",
+    )
+    assert only(page(), *claims) == chaotic
+    assert only(page(repeats_apart=1e-6), *claims) == not_chaotic
+
+
+def test_the_gain_is_claimed_only_where_all_repeats_have_it():
+    claims = (
+        "A rate that falls to 0 ends higher, by 2 to 3:",
+        "loses nothing against one that falls to 0:",
+        "Whether a rate that falls to 0 ends higher hangs on rounding:",
+    )
+    assert only(page(objective_gain=(2.0, 3.0)), *claims) == claims[0]
+    assert only(page(objective_gain=(-3.0, -1.0)), *claims) == claims[1]
+    assert only(page(objective_gain=(-3.0, 1.0)), *claims) == claims[2]
+    below = "its objective ends below that of the noise"
+    assert below in page(objective=(-2e8, 7e3))
+    assert below not in page(objective=(-2e8, 8e3))
+    mixed = PartResult("class_neuron", "done", {"objective_gain": Number(5.0, "", None, (-1.0, 5.0), 2)})
+    assert grade("p", class_neuron.EXPECTED[0], mixed).status == "fail"
+
+
+def test_a_photograph_s_range_is_named_only_in_its_coordinates():
+    assert "where a photograph has 0 to 1" in page()
+    assert "where a photograph has 0 to 1" not in page(own=True, network="alexnet")

@@ -1,17 +1,147 @@
 import itertools
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from tests.parts.drawn import drawn, html_of
+from tfviz.experiment.context import Context
 from tfviz.experiment.grading import grade
+from tfviz.experiment.part import Findings
+from tfviz.experiment.progress import Reporter
 from tfviz.experiment.store import PartResult
 from tfviz.parts import conv1_units
+
+SMALL = replace(conv1_units.SETTINGS, height=63, width=67, repeats=2)
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Drawn(Context):
+    """A context whose network's first layer is drawn at random, each channel with a size of its own."""
+
+    def model(self, *, normalize=True):
+        from tfviz.models import alexnet
+
+        model = alexnet.build_features((63, 67, 3), normalize=normalize)
+        random = np.random.default_rng(0)
+        sizes = np.geomspace(0.02, 0.2, 64)[random.permutation(64)]
+        model.get_layer("conv1").set_weights(
+            [random.normal(size=(11, 11, 3, 64)) * sizes, random.normal(size=64) * 0.1]
+        )
+        return model
+
+
+@pytest.fixture(scope="module")
+def made_up():
+    context = Drawn(0, Reporter())
+    return conv1_units.run(SMALL, context), context.model().get_layer("conv1").get_weights()
 
 
 @pytest.fixture(scope="module")
 def findings(context_on):
     return conv1_units.run(conv1_units.SETTINGS, context_on("alexnet_features"))
+
+
+def values(findings):
+    return {name: number.value for name, number in findings.numbers.items()}
+
+
+def test_the_ascent_has_a_closed_form(made_up):
+    """The gradient of a linear unit is the same everywhere, so that T steps are one step of T times the rate."""
+    findings, (kernel, _) = made_up
+    noise = np.random.default_rng(0).normal(0.5, 0.01, (63, 67, 3))
+    (top, bottom), (left, right) = findings.arrays["window"]
+    for channel in SMALL.channels:
+        ends = np.clip(
+            noise[top:bottom, left:right] + SMALL.steps * SMALL.rate * kernel[..., channel] / STD, 0, 1
+        )
+        seen = findings.arrays[f"picture_{channel}"][top:bottom, left:right]
+        np.testing.assert_allclose(seen, ends, atol=1e-4)
+        unfinished = seen != findings.arrays["best_patches"][channel]
+        weights = np.abs(kernel[..., channel] / STD)[unfinished]
+        assert (weights * SMALL.steps * SMALL.rate < 0.6).all(), "only small weights leave a value on its way"
+
+
+def test_numbers_follow_from_the_weights(made_up):
+    findings, (kernel, bias) = made_up
+    numbers = values(findings)
+    grey = bias + np.sum(kernel * (0.5 - np.array(MEAN))[:, None] / np.array(STD)[:, None], axis=(0, 1, 2))
+    bounds = grey + np.sum(np.abs(kernel) / np.array(STD)[:, None], axis=(0, 1, 2)) / 2
+    norms = np.abs(kernel).sum(axis=(0, 1, 2))
+    for channel in SMALL.channels:
+        assert numbers[f"bound_channel_{channel}"] == pytest.approx(bounds[channel], rel=1e-5)
+        assert numbers[f"rank_channel_{channel}"] == 1 + (bounds < bounds[channel]).sum()
+        assert numbers[f"l1_channel_{channel}"] == pytest.approx(norms[channel], rel=1e-5)
+        reached = numbers[f"activation_channel_{channel}"]
+        assert 0.98 < reached / bounds[channel] <= 1 + 1e-5  # summed in float32
+        assert numbers[f"activation_over_l1_channel_{channel}"] == pytest.approx(
+            reached / norms[channel], rel=1e-5
+        )
+    assert numbers["channels"] == 64
+    assert numbers["lowest_bound_over_l1"] == pytest.approx((bounds / norms).min(), rel=1e-5)
+    assert numbers["highest_bound_over_l1"] == pytest.approx((bounds / norms).max(), rel=1e-5)
+    assert numbers["correlation_bound_l1"] == pytest.approx(np.corrcoef(bounds, norms)[0, 1], rel=1e-6)
+    assert numbers["l1_ratio"] == pytest.approx(norms.max() / norms.min(), rel=1e-5)
+
+
+def test_correlations_are_those_of_the_patch_that_the_unit_sees(made_up):
+    findings, (kernel, _) = made_up
+    numbers = values(findings)
+    (top, bottom), (left, right) = findings.arrays["window"]
+    for channel in SMALL.channels:
+        seen = findings.arrays[f"picture_{channel}"][top:bottom, left:right]
+        weights = kernel[..., channel]
+        for name, other in (("filter", weights), ("sign", np.sign(weights))):
+            expected = np.corrcoef(seen.ravel(), other.ravel())[0, 1]
+            assert numbers[f"correlation_with_{name}_channel_{channel}"] == pytest.approx(expected, abs=1e-6)
+        # Of normal weights the sign correlates with the weight at the root of 2 / pi.
+        assert numbers[f"correlation_with_filter_channel_{channel}"] == pytest.approx(0.80, abs=0.03)
+        at_end = np.where(weights > 0, 1, 0) == seen
+        assert numbers[f"at_end_channel_{channel}"] == pytest.approx(at_end.mean())
+    assert numbers["lowest_at_end"] == min(numbers[f"at_end_channel_{channel}"] for channel in SMALL.channels)
+
+
+def test_repeats_are_starts_and_not_the_wider_noise(made_up):
+    findings, _ = made_up
+    for channel in SMALL.channels:
+        number = findings.numbers[f"activation_channel_{channel}"]
+        assert number.repeats == 2
+        assert number.spread[1] - number.spread[0] < 1e-3
+    assert 0 < findings.numbers["change_with_wider_noise"].value < 0.1
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ([1.0, 2, 3], [2.0, 4, 6], 1),
+        ([1.0, 2, 3], [3.0, 2, 1], -1),
+        ([0.0, 1, 0, 1], [0.0, 0, 1, 1], 0),
+        ([1.0, 1], [1.0, 2], 0),
+    ],
+)
+def test_correlation_by_hand(first, second, expected):
+    assert conv1_units.correlation(np.array(first), np.array(second)) == pytest.approx(expected)
+
+
+def test_a_filter_s_size_can_be_moved_to_the_next_layer():
+    """What the correction says: ten times the value, and the same answers."""
+    model = Drawn(0, Reporter()).model()
+    pictures = np.random.default_rng(1).random((2, 63, 67, 3)).astype("float32")
+    before = np.asarray(model(pictures))
+    kernel, bias = model.get_layer("conv1").get_weights()
+    following, own = model.get_layer("conv2").get_weights()
+    kernel[..., 20] *= 10
+    bias[20] *= 10
+    following[:, :, 20] /= 10
+    bounds = [
+        conv1_units.linear_maximum(weights[..., 20], float(shift[20]), MEAN, STD, 0, 1)[0]
+        for weights, shift in (model.get_layer("conv1").get_weights(), (kernel, bias))
+    ]
+    assert bounds[1] == pytest.approx(10 * bounds[0], rel=1e-5)
+    model.get_layer("conv1").set_weights([kernel, bias])
+    model.get_layer("conv2").set_weights([following, own])
+    np.testing.assert_allclose(np.asarray(model(pictures)), before, rtol=1e-3, atol=1e-5 * before.max())
 
 
 @pytest.mark.weights
@@ -23,8 +153,11 @@ def test_published_activations(findings, channel, published, tolerance):
     measured = findings.numbers[f"activation_channel_{channel}"]
     assert measured.value == pytest.approx(published, abs=tolerance)
     assert measured.network == "alexnet_features"
+    assert measured.repeats == 3
     bound = findings.numbers[f"bound_channel_{channel}"].value
     assert 0 < bound - measured.value < 0.01
+    assert 2.17 < findings.numbers[f"activation_over_l1_channel_{channel}"].value < 2.22
+    assert 0.67 < findings.numbers[f"correlation_with_filter_channel_{channel}"].value < 0.81
 
 
 @pytest.mark.weights
@@ -32,6 +165,15 @@ def test_the_published_bound_and_every_verdict(findings):
     assert findings.numbers["bound_channel_0"].value == pytest.approx(62.0403, abs=1e-4)
     result = PartResult("conv1_units", "done", findings.numbers)
     assert {grade("conv1_units", expected, result).status for expected in conv1_units.EXPECTED} == {"pass"}
+
+
+@pytest.mark.weights
+def test_channels_20_and_5_are_not_the_extremes(findings):
+    """Three channels have a larger bound than the 104 of channel 20, seven a smaller one than channel 5."""
+    numbers = values(findings)
+    assert (numbers["rank_channel_20"], numbers["rank_channel_5"]) == (61, 8)
+    order = findings.arrays["l1"].argsort()
+    assert order[-1] == 16
 
 
 @pytest.mark.weights
@@ -47,7 +189,7 @@ def test_only_the_window_changes(findings):
 
 @pytest.mark.weights
 def test_figures_are_drawn_from_the_findings(findings):
-    assert list(drawn(conv1_units, findings, conv1_units.SETTINGS)) == ["pictures", "ascent"]
+    assert list(drawn(conv1_units, findings, conv1_units.SETTINGS)) == ["pictures", "ascent", "all"]
     assert "62.04" in html_of(conv1_units, findings, conv1_units.SETTINGS, network="alexnet_features")
 
 
@@ -62,3 +204,104 @@ def test_linear_maximum_against_every_corner():
     bound, best = conv1_units.linear_maximum(kernel, 0.7, mean, std, -1.0, 2.0)
     assert bound == pytest.approx(max(corners), rel=1e-12)
     assert 0.7 + np.sum(kernel * (best - mean) / std) == pytest.approx(bound, rel=1e-12)
+
+
+def test_figures_of_made_up_weights(made_up):
+    findings, _ = made_up
+    figures = drawn(conv1_units, findings, SMALL)
+    assert list(figures) == ["pictures", "ascent", "all"]
+    table = figures["pictures"][1].axes
+    labels = [axes.get_ylabel() for axes in table[:: len(SMALL.channels)]]
+    assert labels == ["whole picture", "what the unit\nsees", "the weights", "best possible:\ntheir signs"]
+    order = findings.arrays["l1"].argsort()
+    wall = figures["all"][1].axes
+    assert [axes.get_title() for axes in wall] == [str(channel) for channel in order]
+    np.testing.assert_array_equal(wall[5].images[0].get_array(), findings.arrays["best_patches"][order[5]])
+
+
+AS_MEASURED = {
+    "activation_channel_0": 62.038,
+    "activation_channel_5": 34.975,
+    "activation_channel_10": 47.120,
+    "activation_channel_20": 104.002,
+    "l1_channel_5": 15.755,
+    "l1_channel_20": 47.054,
+    "rank_channel_5": 8,
+    "rank_channel_20": 61,
+    "lowest_over_l1": 2.176,
+    "highest_over_l1": 2.220,
+    "lowest_correlation_with_filter": 0.671,
+    "highest_correlation_with_filter": 0.802,
+    "lowest_correlation_with_sign": 0.996,
+    "lowest_at_end": 0.972,
+    "largest_range": 0.0,
+}
+
+
+@pytest.fixture(scope="module")
+def words(made_up):
+    """words(name=value, ...): the page's text on one line, where these numbers differ from those of AlexNet."""
+    findings, _ = made_up
+
+    def text(**changes):
+        numbers = dict(findings.numbers)
+        for name, value in (AS_MEASURED | changes).items():
+            numbers[name] = replace(numbers[name], value=value, spread=None)
+        facts = findings.facts | {"lowest": 5, "highest": 20}
+        page = html_of(conv1_units, Findings(numbers, findings.arrays, facts), SMALL)
+        return " ".join(page.split())
+
+    return text
+
+
+@pytest.mark.parametrize(
+    ("stands", "changes", "instead"),
+    [
+        (
+            "So the picture becomes the sign of the weights, not the filter",
+            {"lowest_correlation_with_sign": 0.7},
+            "In this run it has not come near the signs yet",
+        ),
+        (
+            "at least 97.2 % are at their end.",
+            {"lowest_at_end": 1.0},
+            "All values are at their end.",
+        ),
+        (
+            "What is still missing belongs to pixels whose weight is so small",
+            {"lowest_at_end": 1.0},
+            "All values are at their end.",
+        ),
+        ("the values end the same.", {"largest_range": 0.002}, "last bit the values end at most"),
+        (
+            "The value is the filter's L1 norm times",
+            {"highest_over_l1": 4.5},
+            "Here the L1 norm explains a part of it only",
+        ),
+        (
+            "Nor is either an extreme: channel 20 ranks 61 of 64 and channel 5 ranks 8.",
+            {"rank_channel_20": 64},
+            "<p>Channel 20 ranks 64 of 64 and channel 5 ranks 8.",
+        ),
+        (
+            "Nor is either an extreme",
+            {"rank_channel_5": 1},
+            "<p>Channel 20 ranks 61 of 64 and channel 5 ranks 1.",
+        ),
+    ],
+)
+def test_every_claim_stands_and_falls_with_its_numbers(words, stands, changes, instead):
+    usual, other = words(), words(**changes)
+    assert stands in usual
+    assert instead not in usual
+    assert instead in other
+    assert stands not in other
+
+
+def test_why_104_against_34_98(words):
+    page = words()
+    assert "Correction: why 104 against 34.98." in page
+    assert "channel 20 gives 2.97 times what channel 5 gives, and its norm is 2.99 times as large." in page
+    assert "Neither supposition can be read from such a value." in page
+    assert 'href="#ref-erhan2009"' in page
+    assert "becomes the filter itself" not in page

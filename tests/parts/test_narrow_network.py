@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -72,3 +73,39 @@ def test_figures_are_drawn_from_the_findings(findings):
     assert list(figures) == ["functions", "differences", "counterexample"]
     assert "of 3 units, and its narrow network" in figures["functions"][0].caption
     html_of(narrow_network, findings, SETTINGS)
+
+
+def page(findings, **changes):
+    numbers = {name: replace(findings.numbers[name], value=value) for name, value in changes.items()}
+    html = html_of(narrow_network, replace(findings, numbers={**findings.numbers, **numbers}), SETTINGS)
+    return " ".join(re.sub(r"<[^>]*>", "", html).replace("&nbsp;", " ").split())
+
+
+def test_the_words_hang_on_the_differences(findings):
+    text = page(findings, largest_difference=3e-15, counterexample_right_difference=0.0)
+    assert "always against f in float64: what is left is rounding." in text
+    assert (
+        "As real layers the published network misses |x| by up to 1 on |x| ≤ 1; the one below differs from it by 0."
+        in text
+    )
+    assert "more than rounding" not in text
+
+    for wrong in ({"largest_difference": 0.2}, {"largest_difference_float32": 0.2}):
+        text = page(findings, **wrong)
+        assert "more than rounding explains (1 × 10⁻¹² and 1 × 10⁻⁵ would be)" in text
+        assert "what is left is rounding" not in text
+
+    text = page(findings, counterexample_difference=0.0, counterexample_right_difference=0.5)
+    assert (
+        "the published network does not miss |x| in this run; the one below differs from it by 0.50, and so misses"
+        in text
+    )
+    assert "misses |x| by up to" not in text
+
+
+def test_the_limits_in_the_text_are_those_that_are_graded(findings):
+    expected = {each.number: each.value for each in narrow_network.EXPECTED}
+    assert findings.facts["limits"] == {
+        "float64": expected["largest_difference"],
+        "float32": expected["largest_difference_float32"],
+    }

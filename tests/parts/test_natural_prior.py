@@ -6,6 +6,7 @@ import pytest
 from tests.parts.class_network import tiny_context
 from tests.parts.drawn import drawn, html_of
 from tfviz.experiment.grading import grade
+from tfviz.experiment.part import Findings, Number
 from tfviz.experiment.store import PartResult
 from tfviz.measures import spectrum
 from tfviz.parts import natural_prior
@@ -31,6 +32,28 @@ def test_the_prior_brings_the_spectrum_near_that_of_natural_pictures(findings):
         assert numbers[f"activation{suffix}"] > 20
     assert numbers["activation"] < numbers["activation_without"]
     assert findings.numbers["activation"].network == "squeezenet"
+
+
+@pytest.mark.weights
+def test_what_is_graded_is_repeated(findings):
+    numbers = findings.numbers
+    for name in (
+        "spectrum_slope",
+        "spectrum_slope_107_without",
+        "spectrum_slope_107_prior",
+        "slope_gain_min",
+    ):
+        assert numbers[name].repeats == SETTINGS.repeats
+    for name in ("spectrum_slope_without", "spectrum_slope_107_moved", "spectrum_slope_107_fourier"):
+        assert numbers[name].repeats == 1
+    # One class only: the least gain of each repeat is that of its short runs or of its long ones.
+    long = [
+        2 + numbers["spectrum_slope_without"].value - abs(each + 2)
+        for each in numbers["spectrum_slope"].spread
+    ]
+    short = 2 + numbers["spectrum_slope_107_without"].spread[1] + 0.4
+    assert numbers["slope_gain_min"].value <= min(short, max(long)) + 1e-9
+    assert numbers["slope_gain_min_photographs"].value > 1
 
 
 @pytest.mark.weights
@@ -92,6 +115,140 @@ def test_other_weights_and_a_size_that_is_not_square():
     ]
     assert distances == sorted(distances, reverse=True)
     assert findings.arrays["picture_2_fourier"].shape == (64, 72, 3)
+    # By hand: the least of the long and the short gain; a linear network's repeats differ by rounding only.
+    numbers = {name: number.value for name, number in findings.numbers.items()}
+    median = float(np.median(spectrum.natural_measures()[0]))
+    for name, wanted in (("slope_gain_min", -2), ("slope_gain_min_photographs", median)):
+        by_hand = min(
+            abs(numbers[f"spectrum_slope{without}"] - wanted)
+            - abs(numbers[f"spectrum_slope{prior}"] - wanted)
+            for without, prior in (("_without", ""), ("_2_without", "_2_prior"))
+        )
+        assert numbers[name] == pytest.approx(by_hand, abs=1e-6)
+    assert numbers["repeats_apart"] < 1e-5
+    for name in ("spectrum_slope", "total_variation"):
+        assert numbers[f"moved_lower_{name}"] == (numbers[f"{name}_2_moved"] < numbers[f"{name}_2_prior"])
+    assert numbers["largest_value"] == np.abs(findings.arrays["long_prior"][-1]).max()
     assert findings.numbers["activation_weight_30"].network == "alexnet"
     assert len(drawn(natural_prior, findings, settings)) == 6
     html_of(natural_prior, findings, settings, network="alexnet")
+
+
+@pytest.fixture(scope="module")
+def made_up():
+    """Findings of a linear network, whose numbers the tests below replace."""
+    context, _, _ = tiny_context("alexnet")
+    settings = replace(
+        natural_prior.SETTINGS,
+        classes=(2, 3),
+        weights_tried=(5.0,),
+        prior_weight=2.0,
+        steps=4,
+        keep=(0, 4),
+        short_steps=4,
+    )
+    return natural_prior.run(settings, context), settings
+
+
+def page(made_up, facts=None, **numbers):
+    """The page as one line; given numbers replace those found: a value, or (lowest, highest) of the repeats."""
+    findings, settings = made_up
+    new = {
+        name: Number(value[0], "", "alexnet", value, 2)
+        if isinstance(value, tuple)
+        else Number(value, "", "alexnet")
+        for name, value in numbers.items()
+    }
+    changed = Findings({**findings.numbers, **new}, findings.arrays, {**findings.facts, **(facts or {})})
+    return " ".join(html_of(natural_prior, changed, settings, network="alexnet").split())
+
+
+def only(html, *claims):
+    """Which of several claims stands on the page; exactly one must."""
+    (stands,) = [claim for claim in claims if claim in html]
+    return stands
+
+
+def test_what_is_said_of_smoothness_hangs_on_the_total_variation(made_up):
+    claims = (
+        "the picture with the prior is smoother: its total variation",
+        "the prior did not make the picture smoother in every repeat",
+    )
+    assert only(page(made_up, total_variation=(0.5, 0.6), total_variation_without=0.9), *claims) == claims[0]
+    assert only(page(made_up, total_variation=(0.5, 1.0), total_variation_without=0.9), *claims) == claims[1]
+
+
+def test_what_is_said_of_naturalness_hangs_on_the_slope(made_up):
+    """The photographs' median is -2.53."""
+    claims = (
+        "its slope is nearer to that of the photographs.",
+        "its slope is not nearer to that of the photographs in every repeat.",
+    )
+    for slope, without, stands in (
+        ((-2.2, -2.1), -0.3, claims[0]),
+        ((-2.2, -0.2), -0.3, claims[1]),
+        ((-5.2, -2.1), -0.3, claims[1]),
+    ):
+        html = page(made_up, spectrum_slope=slope, spectrum_slope_without=without)
+        assert only(html, *claims) == stands
+    nearer = ("−2 than to the photographs' median.", "the photographs' median than to −2.")
+    assert only(page(made_up, spectrum_slope=(-2.2, -2.1)), *nearer) == nearer[0]
+    assert only(page(made_up, spectrum_slope=(-2.4, -2.3)), *nearer) == nearer[1]
+    assert "reproduces nothing" in page(made_up)
+    assert "have a median of −2.53." in page(made_up)
+
+
+def test_what_is_said_of_rounding_hangs_on_the_repeats(made_up):
+    claims = chaotic, not_chaotic = "Its end is chaotic", "Rounding does not decide its end"
+    assert only(page(made_up, repeats_apart=0.4), *claims) == chaotic
+    assert only(page(made_up, repeats_apart=1e-6), *claims) == not_chaotic
+
+
+def test_what_is_said_of_the_price_hangs_on_the_logits(made_up):
+    claims = "The logit is what is paid for the prior.", "The prior does not cost logit in every repeat."
+    assert only(page(made_up, activation=(5.0, 6.0), activation_without=7.0), *claims) == claims[0]
+    assert only(page(made_up, activation=(5.0, 8.0), activation_without=7.0), *claims) == claims[1]
+    currency = "the two logits are hardly one currency"
+    assert currency in page(made_up, largest_value_without=900.0)
+    assert currency not in page(made_up, largest_value_without=0.9)
+
+
+def test_the_gain_is_claimed_only_where_all_repeats_have_it(made_up):
+    claims = (
+        "For each of the 2 classes the slope is nearer to −2 with the prior than without, by",
+        "Whether the slope is nearer to −2 with the prior for every class hangs on rounding.",
+        "The slope is not nearer to −2 with the prior for every class.",
+    )
+    assert only(page(made_up, slope_gain_min=(0.1, 0.4)), *claims) == claims[0]
+    assert only(page(made_up, slope_gain_min=(-0.1, 0.4)), *claims) == claims[1]
+    assert only(page(made_up, slope_gain_min=(-0.2, -0.1)), *claims) == claims[2]
+    claims = "it is nearer for each of them, by", "it is not nearer for every class in every repeat"
+    assert only(page(made_up, slope_gain_min_photographs=(0.1, 0.4)), *claims) == claims[0]
+    assert only(page(made_up, slope_gain_min_photographs=(-0.1, 0.4)), *claims) == claims[1]
+    mixed = PartResult("natural_prior", "done", {"slope_gain_min": Number(0.4, "", None, (-0.1, 0.4), 2)})
+    assert grade("p", natural_prior.EXPECTED[0], mixed).status == "fail"
+
+
+def test_what_is_said_of_the_weights_hangs_on_the_tried_ones(made_up):
+    def tried(slopes, logits):
+        entries = [
+            entry | {"spectrum_slope": slope, "activation": logit}
+            for entry, slope, logit in zip(made_up[0].facts["tried"], slopes, logits, strict=True)
+        ]
+        return page(made_up, {"tried": entries})
+
+    both = "the slope gets steeper and the logit falls from each picture to the next"
+    neither = "the slope does not get steeper and the logit does not fall from each picture to the next"
+    assert only(tried((-1, -2, -3), (9, 8, 7)), both, neither) == both
+    assert only(tried((-1, -3, -2), (9, 7, 8)), both, neither) == neither
+    claims = "comes nearest to −2.", "comes near −2 (nearest: 5)."
+    assert only(page(made_up, {"closest_weight": 2.0}), *claims) == claims[0]
+    assert only(page(made_up, {"closest_weight": 5.0}), *claims) == claims[1]
+
+
+def test_the_spectra_are_described_by_their_slopes(made_up):
+    findings, settings = made_up
+    (alt,) = [each.alt for each in natural_prior.figures(findings, settings) if each.name == "spectra"]
+    without, prior = (findings.numbers[f"spectrum_slope{suffix}"].value for suffix in ("_without", ""))
+    assert f"Slopes: no prior {without:.2f}, prior {prior:.2f}, Fourier".replace("-", "−") in alt
+    assert alt.endswith("natural pictures −2.53, dotted line −2.")

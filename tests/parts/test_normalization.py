@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -157,6 +158,116 @@ def test_the_report_shows_it(network, own, folder):
     assert ("pixels in [0, 1]</th>" in html) == (network == "squeezenet")
 
 
+def page(network, numbers, right=None):
+    """The section with other numbers; right: whether each normalised first guess is."""
+    findings = run(network)
+    known = {name: replace(findings.numbers[name], value=value) for name, value in numbers.items()}
+    pictures = findings.facts["pictures"]
+    if right is not None:
+        pictures = [
+            {**row, "normalized": [{**row["normalized"][0], "right": each}, *row["normalized"][1:]]}
+            for row, each in zip(pictures, right, strict=True)
+        ]
+    changed = replace(
+        findings, numbers={**findings.numbers, **known}, facts={**findings.facts, "pictures": pictures}
+    )
+    html = html_of(normalization, changed, normalization.SETTINGS, network=network)
+    text = re.sub(r"<[^>]*>", "", html[html.index("What it says") : html.index("Settings of this run")])
+    return " ".join(text.replace("&nbsp;", " ").split())
+
+
+def test_where_only_lost_contrast_lowers_confidence_it_is_said_so():
+    """As SqueezeNet has it: the mean left in makes it surer, lost contrast makes it doubt."""
+    text = page(
+        "squeezenet",
+        {
+            "mean_confidence_raw": 0.762,
+            "mean_confidence_unscaled": 0.231,
+            "mean_confidence_normalized": 0.604,
+            "raised": 0,
+            "raised_unscaled": 5,
+            "correct_raw": 3,
+            "correct_unscaled": 0,
+            "correct_normalized": 3,
+            "changed_raw": 0,
+            "changed_unscaled": 5,
+        },
+        [True, True, True, False, False],
+    )
+    assert "an orange tree even “traffic light” at 100 %" in text
+    assert "a laptop with a notebook became an “iPod”" in text
+    assert "raised the confidence for 0 of 5 pictures and lowered its mean from 76.2 % to 60.4 %" in text
+    assert "; the originals saw it rise. It is not their experiment: SqueezeNet 1.1 takes BGR" in text
+    assert (
+        "AlexNet's raw pixels keep 22.6 % of the contrast that it is used to. Pixels in [0, 1] keep 0.392 %"
+        in text
+    )
+    assert (
+        "raised the confidence for 5 of 5 and raised its mean from 23.1 % to 60.4 %: where contrast is lost and "
+        "given back, confidence rises here as well." in text
+    )
+    assert "As many of the first guesses were right before (3 before, 3 after; 0 with" in text
+    assert "Confidence is not correctness: normalised, the rocket is taken for" in text
+    assert "for most of them preprocessing decides what is seen, as the originals concluded" in text
+    assert "as the originals saw" not in text
+    assert "does not rise" not in text
+
+
+def test_where_confidence_rises_or_does_not_the_other_words_stand():
+    text = page(
+        "squeezenet",
+        {
+            "mean_confidence_raw": 0.3,
+            "mean_confidence_unscaled": 0.9,
+            "mean_confidence_normalized": 0.9,
+            "raised": 5,
+            "correct_raw": 1,
+            "correct_normalized": 4,
+            "changed_unscaled": 0,
+        },
+        [True] * 5,
+    )
+    assert "raised its mean from 30 % to 90 %, as the originals saw. It is not" in text
+    assert "hardly changed its mean from 90 % to 90 %: here confidence does not rise even where" in text
+    assert "It made more of the first guesses right (1 before, 4 after" in text
+    assert "for none of them does preprocessing decide what is seen, unlike" in text
+    assert "Confidence is not correctness" not in text
+    assert "the originals saw it rise" not in text
+    assert "as the originals concluded" not in text
+
+
+def test_on_alexnet_the_experiment_is_the_originals():
+    text = page("alexnet", {"mean_confidence_raw": 0.3, "mean_confidence_normalized": 0.9, "changed_raw": 2})
+    assert "as the originals saw. Raw values are to the network a pale picture" in text
+    assert "with 22.6 % of its contrast" in text
+    assert "another for 2 of 5 pictures without normalisation: for some of them preprocessing decides" in text
+    assert "not their experiment" not in text
+    fewer = page("alexnet", {"correct_raw": 3, "correct_normalized": 2, "changed_raw": 3})
+    assert "It made fewer of the first guesses right (3 before, 2 after)." in fewer
+    assert "for most of them preprocessing decides what is seen, as the originals concluded" in fewer
+
+
+@pytest.mark.parametrize("network", ["alexnet", "squeezenet"])
+def test_what_preprocessing_changes_is_counted(network):
+    findings = run(network)
+    for way, suffix in (("raw", ""), ("unscaled", "_unscaled"))[: len(findings.facts["ways"]) - 1]:
+        rows = findings.facts["pictures"]
+        others = [row[way][0]["class"] != row["normalized"][0]["class"] for row in rows]
+        surer = [row["normalized"][0]["confidence"] > row[way][0]["confidence"] for row in rows]
+        assert findings.numbers[f"changed_{way}"].value == sum(others)
+        assert findings.numbers[f"raised{suffix}"].value == sum(surer)
+
+
+def test_contrast_is_what_is_left_of_a_step_from_black_to_white():
+    for network in ("alexnet", "squeezenet"):
+        findings = run(network)
+        black_and_white = np.stack([np.zeros((4, 4, 3)), np.ones((4, 4, 3))]).astype(np.float32)
+        for way, own in normalization._raw_inputs(network, black_and_white).items():
+            taken = normalization._taken_for(network, own)
+            step = (taken[1] - taken[0]).mean()
+            assert findings.facts["contrast"][way] == pytest.approx(step, rel=1e-4)
+
+
 def test_many_pictures_take_several_figures(folder):
     for number in range(5):
         (folder / f"d{number}.png").write_bytes((folder / "b.png").read_bytes())
@@ -175,3 +286,6 @@ def test_on_the_real_network(context_on):
     assert findings.numbers["mean_confidence_raw"].value == pytest.approx(0.7624, abs=0.002)
     assert findings.numbers["confidence_normalized_1"].value > 0.97
     assert findings.facts["pictures"][1]["normalized"][0]["class"] == "espresso"
+    assert findings.numbers["raised"].value == 0
+    assert findings.numbers["raised_unscaled"].value == 5
+    assert findings.numbers["changed_unscaled"].value == 5

@@ -1,4 +1,6 @@
 import math
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -93,6 +95,62 @@ def test_without_weights_only_the_theory_is_shown(theory):
     names = list(drawn(receptive_fields, theory, SHORT))
     assert names == ["cones", "cones_stride", "alexnet_fields", "effective"]
     html_of(receptive_fields, theory, SHORT)
+
+
+def page(theory, numbers=None, facts=None):
+    """The section with other numbers or facts, as one line of text."""
+    changed = {name: replace(theory.numbers[name], value=value) for name, value in (numbers or {}).items()}
+    findings = Findings({**theory.numbers, **changed}, theory.arrays, {**theory.facts, **(facts or {})})
+    html = html_of(receptive_fields, findings, SHORT)
+    return " ".join(re.sub(r"<[^>]*>", "", html).replace("&nbsp;", " ").split())
+
+
+def test_the_words_say_that_formula_and_measurement_agree(theory):
+    text = page(theory)
+    assert "Formula and measurement agree in every quantity of every network." in text
+    assert "see as much as one of 7 × 7 with 27 weights in place of 49." in text
+    assert "1 637 716 when the 5 × 5 comes first, and that is what is counted while running" in text
+    assert "takes overlap away and enlarges nothing, in none of the networks" in text
+    assert "the field after a second 3 × 3 still grows from 9 ✓ to 11 ✓" in text
+    assert "No unit of the last pool fits into a picture of 224 × 224" in text
+    assert "disagree in" not in text
+
+
+def test_where_they_do_not_agree_it_is_said(theory):
+    wrong = {
+        "quantities_disagree": 2,
+        "multiplications_network_3_measured": 5,
+        "weights_network_2": 50,
+        "alexnet_smallest_side": 200,
+    }
+    strides = [{**row, "last": {"size": 7, "measured": 20}} for row in theory.facts["strides"][:2]]
+    gaps = [{**gap, "measured": 9} for gap in theory.facts["gaps"]]
+    text = page(theory, wrong, {"strides": [*strides, *theory.facts["strides"][2:]], "gaps": gaps})
+    assert "Formula and measurement disagree in 2 of the quantities: one of the two is wrong there." in text
+    assert "agree in every quantity" not in text
+    assert "see as much as one of 7 × 7" not in text
+    assert "comes first, and 5 are counted while running" in text
+    assert "yet enlarges the field of 2 of the 4 networks in the table" in text
+    assert "enlarges nothing" not in text
+    assert "the field after a second 3 × 3 goes from" in text
+    assert "Units of the last pool fit into" in text
+
+
+def test_the_effective_field_s_words_hang_on_its_shares(theory):
+    def fields(shares):
+        return {
+            "effective": [
+                {**entry, "equal": share}
+                for entry, share in zip(theory.facts["effective"], shares, strict=True)
+            ]
+        }
+
+    shrinking = page(theory, facts=fields([1.0, 0.95, 0.8, 0.7, 0.6]))
+    assert "60 % in conv5: the deeper the layer, the smaller the share, as they found." in shrinking
+    assert "does not shrink" not in shrinking
+    level = page(theory, facts=fields([1.0, 0.8, 0.9, 0.8, 0.8]))
+    assert "80 % in conv5: it does not shrink from layer to layer, as they found it does." in level
+    assert "the smaller the share" not in level
 
 
 @pytest.mark.weights

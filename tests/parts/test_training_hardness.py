@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from math import sqrt
 
@@ -62,6 +63,56 @@ def test_wilson_by_its_formula(successes, trials):
     assert training_hardness.wilson(successes, trials) == pytest.approx(
         (middle - half, middle + half), abs=1e-12
     )
+
+
+def test_what_is_solved_later_is_counted_from_the_steps(findings):
+    at = np.concatenate([findings.arrays[f"solved_at_{size}"] for size in SETTINGS.sizes])
+    assert findings.numbers["solved_later"].value == np.sum(at > 200) > 0
+    assert findings.numbers["not_in_time"].value == np.sum((at > 200) | (at < 0))
+    assert findings.numbers["latest_step"].value == at.max()
+    rows = findings.facts["rows"]
+    assert [row["later"] for row in rows] == [
+        int(np.sum(findings.arrays[f"solved_at_{size}"] > 200)) for size in SETTINGS.sizes
+    ]
+    for row in rows:
+        long, short = (findings.numbers[f"solved_fraction_{row['size']}{end}"].value for end in ("_long", ""))
+        assert row["later"] == round(80 * (long - short))
+
+
+def page(findings, **changes):
+    numbers = {name: replace(findings.numbers[name], value=value) for name, value in changes.items()}
+    html = html_of(training_hardness, replace(findings, numbers={**findings.numbers, **numbers}), SETTINGS)
+    return " ".join(re.sub(r"<[^>]*>", "", html).replace("&nbsp;", " ").split())
+
+
+def test_the_words_hang_on_the_numbers(findings):
+    one = page(
+        findings, not_in_time=90, solved_later=12, latest_step=876, unsolved=78, stuck_fraction=0.99, fall=0.4
+    )
+    assert (
+        "90 instances are not solved in 200 steps. For 12 of these the optimum only lay farther away:" in one
+    )
+    assert "within 1000 steps, the last at step 876." in one
+    assert "78 instances are not solved. Of these," in one
+    assert "for these, more steps are no way there." in one
+    assert "there is still a gap of 0.40" in one
+    assert "farther away is not seen here" not in one
+    assert "is open" not in one
+
+    other = page(findings, not_in_time=90, solved_later=0, stuck_fraction=0.5, fall=-0.1, fall_long=-0.1)
+    assert (
+        "None of them is solved in 1000 either: that an optimum lies farther away is not seen here." in other
+    )
+    assert "whether more steps would lead to the optimum is open" in other
+    assert "does not fall by more than chance explains" in other
+    assert "the fall is no longer beyond chance" in other
+    assert "only lay farther away" not in other
+    assert "no way there" not in other
+
+    all_solved = page(findings, not_in_time=0, solved_later=0, unsolved=0, largest_rise=0.02)
+    assert "0 instances are not solved in 200 steps. With" in all_solved
+    assert "After them, every instance is solved." in all_solved
+    assert "the largest rise is 0.020" in all_solved
 
 
 def test_figures_are_drawn_from_the_findings(findings):

@@ -1,11 +1,12 @@
-"""Pictures that the program draws itself, so that the parts need no photograph: a jellyfish and a ship.
+"""Pictures that the program draws itself, so that the parts need no photograph: a jellyfish, a ship, a fleet.
 
-Both are formulas over the unit square, x to the right and y downwards, evaluated on a grid finer than the picture
-and averaged. They have no randomness: the same size gives the same picture.
+All are formulas over the unit square, x to the right and y downwards, evaluated on a grid finer than the picture
+and averaged. The same size, and for the fleet the same random numbers, give the same pictures.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,284 @@ def ship(height: int, width: int) -> Picture:
     foam = np.exp(-(((y - waterline) / 0.012) ** 2)) * _inside(x - 0.10, 0.1) * _inside(0.88 - x, 0.1)
     picture = _over(picture, (0.95, 0.97, 0.98), 0.8 * foam)
     return np.clip(_average(picture, height, width), 0, 1).astype(np.float32)
+
+
+def fleet(count: int, height: int, width: int, random: np.random.Generator) -> Picture:
+    """Ships at sea, each another: drawn boldly enough to be known for ships at 32 x 32 pixels.
+
+    Container ship, sailing boat, liner, warship and fishing boat follow each other in turn. The random numbers choose
+    colours, sizes, which way they head, and the weather.
+
+    Args:
+        count: how many, 0 or more.
+        height: rows, at least 1.
+        width: columns, at least 1.
+        random: the same numbers give the same ships.
+
+    Returns:
+        (count, height, width, 3) RGB float32 in [0, 1].
+    """
+    kinds = (_container_ship, _sailing_boat, _liner, _warship, _fishing_boat)
+    weather = random.permutation(len(_WEATHER))
+    pictures = np.zeros((count, height, width, 3), np.float32)
+    for index in range(count):
+        x, y = _grid(height, width)
+        if random.random() < 0.5:  # it heads the other way
+            x = 1 - x
+        horizon = random.uniform(0.46, 0.58)
+        sky, sea = _WEATHER[weather[index % len(weather)]]
+        picture = _blend(sky[0], sky[1], np.clip(y / horizon, 0, 1))
+        if random.random() < 0.4:  # a far shore
+            hills = horizon - 0.03 - 0.025 * np.sin(7 * x + random.uniform(0, 6)) ** 2
+            picture = _over(
+                picture, _blend((0.42, 0.50, 0.52), (0.30, 0.38, 0.38), y), _inside(y - hills, 0.02)
+            )
+        depth = np.clip((y - horizon) / (1 - horizon), 0, 1)
+        waves = np.sin(70 * y**1.5 + 4 * np.sin(8 * x + random.uniform(0, 6)) + 9 * x)
+        water = _blend(sea[0], sea[1], depth) + 0.03 * (waves * (0.3 + depth))[..., None]
+        picture = _over(picture, water, _inside(y - horizon, 0.01))
+        picture = kinds[index % len(kinds)](picture, x, y, random)
+        pictures[index] = np.clip(_average(picture, height, width), 0, 1)
+    return pictures
+
+
+_WEATHER = np.array(
+    [
+        # Colours of the sky, above and at the horizon, and of the sea, at the horizon and near.
+        (((0.36, 0.60, 0.90), (0.80, 0.89, 0.96)), ((0.20, 0.42, 0.58), (0.05, 0.20, 0.38))),  # clear
+        (((0.74, 0.78, 0.82), (0.88, 0.90, 0.91)), ((0.34, 0.45, 0.52), (0.17, 0.28, 0.36))),  # overcast
+        (((0.40, 0.44, 0.62), (0.97, 0.76, 0.55)), ((0.52, 0.46, 0.48), (0.16, 0.19, 0.30))),  # evening
+        (((0.55, 0.78, 0.93), (0.90, 0.95, 0.95)), ((0.26, 0.60, 0.64), (0.06, 0.36, 0.44))),  # shallow water
+    ]
+)
+_DARK, _WHITE = (0.10, 0.12, 0.15), (0.95, 0.95, 0.93)
+_SOFT = 0.012  # width of the borders of these ships
+
+
+def _among(colours: Sequence[tuple[float, float, float]], random: np.random.Generator) -> tuple[float, ...]:
+    """One of the colours, a little darker or lighter."""
+    colour = np.array(colours[int(random.integers(len(colours)))])
+    return tuple(np.clip(colour * random.uniform(0.9, 1.1), 0, 1))
+
+
+def _box(x: Array, y: Array, left: float, right: float, top: float, bottom: float) -> Array:
+    return _inside(_least(x - left, right - x, y - top, bottom - y), _SOFT)
+
+
+def _floating(
+    picture: Array,
+    x: Array,
+    y: Array,
+    *,
+    stern: float,
+    bow: float,
+    deck: float,
+    water: float,
+    sheer: float,
+    rake: float,
+    colour: tuple[float, ...],
+    keel: tuple[float, ...],
+) -> Array:
+    """A hull from stern (left) to bow (right), its lower part in another colour, its foam and its reflection.
+
+    Args:
+        picture: sky and sea.
+        x: of the grid.
+        y: likewise.
+        stern: where the deck ends.
+        bow: where it ends in front.
+        deck: its height amidships.
+        water: the waterline.
+        sheer: how much the deck rises to both ends.
+        rake: how far the bow leans forward, relative to the hull's height.
+        colour: of the hull.
+        keel: of the lowest fifth above the water.
+    """
+    middle, half = (stern + bow) / 2, (bow - stern) / 2
+    line = deck - sheer * ((x - middle) / half) ** 2
+    front, back = bow - rake * (y - deck), stern + 0.35 * rake * (y - deck)
+    mirror = _inside(_least(front - x, x - back, y - water, water + 0.7 * (water - deck) - y), 0.06)
+    picture = _over(picture, 0.55 * np.array(colour) + 0.05, 0.45 * mirror)
+    hull = _inside(_least(front - x, x - back, y - line, water - y), _SOFT)
+    picture = _over(picture, colour, hull)
+    picture = _over(picture, keel, hull * _inside(y - (water - 0.2 * (water - deck)), _SOFT))
+    foam = np.exp(-(((y - water) / 0.014) ** 2)) * _inside(x - stern, 0.08) * _inside(bow - x, 0.08)
+    return _over(picture, (0.94, 0.96, 0.97), 0.75 * foam)
+
+
+def _windows(picture: Array, x: Array, y: Array, left: float, right: float, top: float, step: float) -> Array:
+    panes = _inside(0.27 * step - np.abs((x - left) % step - step / 2), _SOFT)
+    return _over(picture, (0.16, 0.24, 0.34), panes * _box(x, y, left, right, top, top + 0.028))
+
+
+def _container_ship(picture: Array, x: Array, y: Array, random: np.random.Generator) -> Array:
+    deck, water = 0.56, random.uniform(0.68, 0.73)
+    paint = (
+        (0.70, 0.16, 0.13),
+        (0.20, 0.50, 0.68),
+        (0.85, 0.55, 0.15),
+        (0.25, 0.52, 0.30),
+        (0.82, 0.82, 0.78),
+    )
+    first, tiers = 0.27, int(random.integers(2, 4))
+    columns = int(random.integers(5, 7))
+    size = (0.84 - first) / columns
+    for column in range(columns):
+        for tier in range(tiers - (column == columns - 1)):
+            left, bottom = first + column * size, deck + 0.01 - 0.072 * tier
+            box = _box(x, y, left + 0.004, left + size - 0.004, bottom - 0.070, bottom)
+            picture = _over(picture, _among(paint, random), box)
+    top = deck - 0.072 * tiers - 0.10
+    picture = _over(picture, _WHITE, _box(x, y, 0.11, 0.24, top, deck + 0.02))
+    picture = _over(picture, _WHITE, _box(x, y, 0.09, 0.26, top, top + 0.05))
+    picture = _windows(picture, x, y, 0.11, 0.25, top + 0.012, 0.047)
+    picture = _over(picture, _among(paint[:3], random), _box(x, y, 0.04, 0.10, top + 0.06, deck + 0.02))
+    return _floating(
+        picture,
+        x,
+        y,
+        stern=0.03,
+        bow=0.97,
+        deck=deck,
+        water=water,
+        sheer=0.02,
+        rake=0.55,
+        colour=_among(((0.12, 0.16, 0.24), (0.45, 0.11, 0.10), (0.10, 0.28, 0.24)), random),
+        keel=(0.55, 0.13, 0.11),
+    )
+
+
+def _sailing_boat(picture: Array, x: Array, y: Array, random: np.random.Generator) -> Array:
+    mast, top, deck = random.uniform(0.50, 0.56), random.uniform(0.06, 0.12), 0.72
+    cloth = _among((_WHITE, (0.96, 0.92, 0.80), (0.80, 0.24, 0.18)), random)
+    foot = deck - 0.06
+    share = np.clip((y - top) / (foot - top), 0, 1)  # 0 at the mast's top, 1 at the sails' feet
+    aft = mast - 0.012 - 0.34 * share**0.85
+    main = _inside(_least(x - aft, mast - 0.012 - x, y - top, foot - y), _SOFT)
+    fore = mast + 0.015 + 0.30 * np.clip((y - top - 0.06) / (foot - top - 0.06), 0, 1)
+    jib = _inside(_least(x - mast - 0.015, fore - x, y - top - 0.06, foot + 0.01 - y), _SOFT)
+    shade = _blend(tuple(0.86 * np.array(cloth)), cloth, np.clip((x - aft) / 0.3, 0, 1))
+    picture = _over(picture, shade, main)
+    picture = _over(picture, tuple(0.93 * np.array(cloth)), jib)
+    picture = _over(
+        picture, (0.35, 0.25, 0.16), _box(x, y, mast - 0.012, mast + 0.012, top - 0.03, deck + 0.02)
+    )
+    return _floating(
+        picture,
+        x,
+        y,
+        stern=0.17,
+        bow=0.90,
+        deck=deck,
+        water=0.81,
+        sheer=0.03,
+        rake=1.3,
+        colour=_among((_WHITE, (0.14, 0.20, 0.38), (0.46, 0.27, 0.14)), random),
+        keel=(0.14, 0.20, 0.30),
+    )
+
+
+def _liner(picture: Array, x: Array, y: Array, random: np.random.Generator) -> Array:
+    deck = 0.57
+    funnel = _among(((0.82, 0.20, 0.14), (0.90, 0.66, 0.16), (0.16, 0.26, 0.50)), random)
+    count = int(random.integers(1, 4))
+    for k in range(count):
+        left = 0.48 + 0.17 * (k - (count - 1) / 2) - 0.045
+        lean = 0.12 * (y - 0.3)
+        picture = _over(picture, funnel, _box(x + lean, y, left, left + 0.09, 0.19, 0.40))
+        picture = _over(picture, _DARK, _box(x + lean, y, left, left + 0.09, 0.19, 0.235))
+    for left, right, top in ((0.24, 0.76, 0.36), (0.19, 0.82, 0.43), (0.13, 0.86, 0.50)):
+        picture = _over(picture, _WHITE, _box(x, y, left, right, top, deck + 0.02))
+        picture = _windows(picture, x, y, left + 0.02, right - 0.02, top + 0.025, 0.062)
+    return _floating(
+        picture,
+        x,
+        y,
+        stern=0.04,
+        bow=0.97,
+        deck=deck,
+        water=random.uniform(0.70, 0.74),
+        sheer=0.03,
+        rake=0.8,
+        colour=_among((_WHITE, (0.12, 0.14, 0.20), (0.14, 0.26, 0.46)), random),
+        keel=(0.62, 0.16, 0.14),
+    )
+
+
+def _warship(picture: Array, x: Array, y: Array, random: np.random.Generator) -> Array:
+    grey = np.array(_among(((0.52, 0.56, 0.59), (0.60, 0.63, 0.65), (0.44, 0.48, 0.50)), random))
+    light, dark = tuple(np.clip(1.18 * grey, 0, 1)), tuple(0.6 * grey)
+    deck, tower = 0.61, random.uniform(0.44, 0.52)
+    picture = _over(picture, dark, _box(x, y, tower + 0.015, tower + 0.04, 0.14, 0.45))  # mast and yards
+    picture = _over(picture, dark, _box(x, y, tower - 0.06, tower + 0.115, 0.22, 0.245))
+    for left, right, top, colour in (
+        (tower - 0.28, tower - 0.16, 0.45, light),
+        (tower - 0.24, tower - 0.19, 0.36, dark),  # funnel
+        (tower - 0.10, tower + 0.20, 0.47, light),
+        (tower - 0.05, tower + 0.13, 0.37, light),
+    ):
+        picture = _over(picture, colour, _box(x, y, left, right, top, deck + 0.03))
+    picture = _windows(picture, x, y, tower - 0.05, tower + 0.14, 0.395, 0.063)
+    for left in (tower + 0.24, 0.09):  # guns
+        picture = _over(picture, dark, _box(x, y, left, left + 0.09, 0.545, deck + 0.03))
+        picture = _over(
+            picture,
+            dark,
+            _inside(0.012 - np.abs(y - 0.56 + 0.25 * (x - left - 0.06)), _SOFT)
+            * _box(x, y, left + 0.06, left + 0.19, 0.4, 0.7),
+        )
+    return _floating(
+        picture,
+        x,
+        y,
+        stern=0.03,
+        bow=0.98,
+        deck=deck,
+        water=random.uniform(0.71, 0.75),
+        sheer=0.03,
+        rake=0.9,
+        colour=tuple(grey),
+        keel=_DARK,
+    )
+
+
+def _fishing_boat(picture: Array, x: Array, y: Array, random: np.random.Generator) -> Array:
+    deck = 0.60
+    wood = (0.42, 0.30, 0.18)
+    picture = _over(picture, wood, _box(x, y, 0.36, 0.385, 0.14, deck))  # mast and boom
+    picture = _over(
+        picture,
+        wood,
+        _inside(0.011 - np.abs(y - 0.24 - 0.75 * (0.37 - x)), _SOFT) * _box(x, y, 0.10, 0.37, 0.1, 0.6),
+    )
+    picture = _over(
+        picture,
+        (0.25, 0.25, 0.27),
+        0.8
+        * _inside(0.006 - np.abs(y - 0.16 - 0.62 * (x - 0.37)), _SOFT)
+        * _box(x, y, 0.37, 0.88, 0.1, 0.55),
+    )
+    cabin = _among((_WHITE, (0.92, 0.86, 0.66)), random)
+    roof = _among(((0.75, 0.20, 0.15), (0.18, 0.36, 0.55), (0.20, 0.42, 0.30)), random)
+    picture = _over(picture, cabin, _box(x, y, 0.47, 0.72, 0.34, deck + 0.03))
+    picture = _over(picture, roof, _box(x, y, 0.44, 0.75, 0.31, 0.36))
+    picture = _windows(picture, x, y, 0.49, 0.71, 0.40, 0.073)
+    picture = _windows(picture, x, y, 0.49, 0.71, 0.42, 0.073)
+    return _floating(
+        picture,
+        x,
+        y,
+        stern=0.10,
+        bow=0.92,
+        deck=deck,
+        water=random.uniform(0.75, 0.79),
+        sheer=0.07,
+        rake=0.55,
+        colour=_among(
+            ((0.14, 0.34, 0.62), (0.72, 0.18, 0.14), (0.12, 0.42, 0.34), (0.90, 0.88, 0.82)), random
+        ),
+        keel=_among(((0.30, 0.12, 0.10), (0.10, 0.12, 0.20)), random),
+    )
 
 
 def _grid(height: int, width: int) -> tuple[Array, Array]:

@@ -195,7 +195,7 @@ def _needs(source: _Source, definition: str) -> frozenset[tuple[str, str]]:
 def _needed(source: _Source, nodes: Iterable[ast.stmt]) -> Iterator[tuple[str, str]]:
     walked = [inner for node in nodes for inner in ast.walk(node)]
     inside = dict(bound for inner in walked if isinstance(inner, _IMPORT) for bound in _bound(inner))
-    names = {inner.id for inner in walked if isinstance(inner, ast.Name)}
+    names = {inner.id for inner in walked if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load)}
     attributes: dict[str, set[str]] = {}
     for inner in walked:
         if isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name):

@@ -284,3 +284,19 @@ def captioned_pictures(pictures: Array, captions: Sequence[str], columns: int = 
         _show(axes, picture)
         axes.set_title(caption, fontsize=6.5, pad=2)
     return figure
+
+
+@styled
+def numbered_tiles(tiles: Array, numbers: Sequence[int], columns: int = 16) -> Figure:
+    """Small pictures (n, h, w, 3) in [0, 1] in rows as wide as the page, each with its number over it."""
+    rows = -(-len(tiles) // columns)
+    figure = Figure(figsize=(PAGE, (PAGE / columns + 0.17) * rows), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.015, h_pad=0.015)  # type: ignore[union-attr, call-arg]
+    table = figure.subplots(rows, columns, squeeze=False)
+    for axes in table.flat:
+        axes.set_axis_off()
+    for axes, tile, number in zip(table.flat, tiles, numbers, strict=False):
+        axes.set_axis_on()
+        _show(axes, tile)
+        axes.set_title(str(number), fontsize=7, pad=1.5)
+    return figure

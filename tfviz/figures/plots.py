@@ -39,18 +39,6 @@ def gabor_sizes(n_x: Array, n_y: Array, edges: Array, cells: Array) -> Figure:
 
 
 @styled
-def histogram(values: Array, edges: Array, threshold: float, label: str, threshold_label: str) -> Figure:
-    """How often values fall between edges, with a line at a threshold."""
-    figure = Figure(figsize=(0.62 * PAGE, 1.9), layout="constrained")
-    axes = figure.subplots()
-    axes.hist(values, bins=list(edges), color=BLUE, edgecolor="white", linewidth=0.5)
-    axes.axvline(threshold, color=ORANGE, linewidth=1.2, label=threshold_label)
-    axes.set(xlabel=label, ylabel="filters")
-    axes.legend(loc="upper left")
-    return figure
-
-
-@styled
 def curves(
     lines: Sequence[tuple[str, Array]], *, xlabel: str, ylabel: str, bounds: Sequence[float] = ()
 ) -> Figure:
@@ -367,4 +355,69 @@ def confusion_matrix(counts: Array, classes: Sequence[str]) -> Figure:
     axes.set_yticks(range(len(classes)), classes)
     axes.tick_params(length=0)
     axes.set(xlabel="the network says", ylabel="label")
+    return figure
+
+
+@styled
+def curves_and_points(
+    losses: Sequence[tuple[str, Array, Array]],
+    accuracies: Sequence[tuple[str, Array, Array]],
+    points_label: str,
+    *,
+    logarithmic: bool,
+) -> Figure:
+    """Loss and accuracy of both splits against the epoch, side by side, with points of another training.
+
+    Args:
+        losses: (label, lines (seeds, epochs) from epoch 1 on, points (count, 2): epoch and value), one a split.
+        accuracies: likewise.
+        points_label: what the points are; the split's label follows it in the legend.
+        logarithmic: whether the axis of epochs is.
+    """
+    figure = Figure(figsize=(PAGE, 2.5), layout="constrained")
+    for axes, splits, label in zip(
+        figure.subplots(1, 2), (losses, accuracies), ("cross-entropy (nats)", "accuracy"), strict=True
+    ):
+        axes.grid(True)
+        for (name, lines, _), colour in zip(splits, (ORANGE, BLUE), strict=False):
+            epochs = np.arange(1, lines.shape[1] + 1)
+            for index, line in enumerate(lines):
+                axes.plot(epochs, line, color=colour, linewidth=1.0, label=name if index == 0 else None)
+        for (name, _, points), colour in zip(splits, (ORANGE, BLUE), strict=False):
+            axes.plot(
+                *points.T,
+                "D",
+                color=colour,
+                markeredgecolor=INK,
+                markeredgewidth=0.7,
+                markersize=5,
+                label=f"{points_label}: {name.partition(',')[0]}",
+            )
+        axes.set(xlabel="epoch", ylabel=label)
+        if logarithmic:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+@styled
+def two_criteria(
+    groups: Sequence[tuple[str, Array, Array]], cuts: tuple[float, float], *, xlabel: str, ylabel: str
+) -> Figure:
+    """Points (label, x, y) of up to four groups, x from 0 to 1, y up to 1, with a dotted line at each cut."""
+    figure = Figure(figsize=(0.85 * PAGE, 2.5), layout="constrained")
+    axes = figure.subplots()
+    axes.grid(True)
+    styles = zip(groups, (BLUE, ORANGE, GREEN, PINK), "oD^s", strict=False)
+    for (label, x, y), colour, marker in styles:
+        axes.scatter(x, y, s=14, color=colour, marker=marker, alpha=0.7, lw=0, label=label)
+    axes.axvline(cuts[0], color=INK, linewidth=0.9, linestyle=":")
+    axes.axhline(cuts[1], color=INK, linewidth=0.9, linestyle=":")
+    # Room on the left for the points at 0; an explained share may be negative.
+    lowest = min(0.0, *(float(y.min(initial=0)) for _, _, y in groups))
+    axes.set(xlim=(-0.02, 1.02), ylim=(lowest - 0.02, 1.03), xlabel=xlabel, ylabel=ylabel)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure

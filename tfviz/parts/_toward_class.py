@@ -2,13 +2,16 @@
 
 The gradient of a probability p is p (1 - p) times that of its log-odds: it vanishes where the class is thought
 impossible, which is where these ascents start. That of log p does not.
+
+Every ascent is repeated from starts that differ in the last bit. Where a probability's end moves with them, no machine
+gives another's value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +22,27 @@ if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
 
-    from tfviz.method.ascent import Trace
+Array = npt.NDArray[Any]
 
-Array = npt.NDArray[np.floating]
+
+@dataclass(frozen=True)
+class Ascents:
+    """Ascents on one objective, from N starts and each start's repeats.
+
+    Attributes:
+        pictures: (repeats, N, H, W, 3), after the last step; the first repeat is the start as it is.
+        strip: (snapshots, H, W, 3), the first start's picture on the way.
+        probability: (steps + 1, repeats, N), the class's probability along the way.
+    """
+
+    pictures: Array
+    strip: Array
+    probability: Array
+
+    def chaotic(self, share: float) -> int:
+        """How many starts end so that their repeats' range is more than this share of the largest of them."""
+        last = self.probability[-1]
+        return int(np.sum(np.ptp(last, axis=0) > share * last.max(axis=0)))
 
 
 @dataclass(frozen=True)
@@ -29,41 +50,40 @@ class TowardClass:
     """Two ascents from the same starts.
 
     Attributes:
-        published: ascent on the probability.
-        by_logarithm: ascent on the log-probability.
-        published_probability: (steps + 1, N), the class's probability along the first.
-        logarithm_probability: (steps + 1, N), along the second.
+        published: on the probability.
+        by_logarithm: on the log-probability.
+        steps: at which the strips' pictures were taken.
     """
 
-    published: Trace
-    by_logarithm: Trace
-    published_probability: Array
-    logarithm_probability: Array
+    published: Ascents
+    by_logarithm: Ascents
+    steps: Array
 
-    def numbers(self) -> dict[str, float]:
-        """What both parts report; the target's is the logarithm's lowest, the published the first start's."""
-        published, by_logarithm = self.published_probability, self.logarithm_probability
-        values = {
-            "target_probability": by_logarithm[-1].min(),
-            "published_probability": published[-1, 0],
-            "published_probability_lowest": published[-1].min(),
-            "published_probability_highest": published[-1].max(),
-            "published_probability_best_step": published.max(),
-            "start_probability": by_logarithm[0].max(),
+    def numbers(self) -> dict[str, Array]:
+        """What both parts report, one value for each repeat (repeats,).
+
+        The target's is the lowest of all starts, by the logarithm; the published one is the first start's.
+        """
+        published, by_logarithm = self.published.probability, self.by_logarithm.probability
+        return {
+            "target_probability": by_logarithm[-1].min(axis=-1),
+            "published_probability": published[-1, :, 0],
+            "published_probability_lowest": published[-1].min(axis=-1),
+            "published_probability_highest": published[-1].max(axis=-1),
+            "published_probability_best_step": published.max(axis=(0, 2)),
+            "start_probability": by_logarithm[0].max(axis=-1),
         }
-        return {name: float(value) for name, value in values.items()}
 
     def arrays(self) -> dict[str, Array]:
-        """The last pictures, the first start's snapshots, and the probabilities."""
-        steps = sorted(self.by_logarithm.snapshots)
+        """The last pictures of the first repeat, the first start's strips, and all probabilities."""
         return {
-            "steps": np.array(steps),
-            "published": self.published.picture,
-            "logarithm": self.by_logarithm.picture,
-            "published_strip": np.stack([self.published.snapshots[step][0] for step in steps]),
-            "logarithm_strip": np.stack([self.by_logarithm.snapshots[step][0] for step in steps]),
-            "published_probability": self.published_probability,
-            "logarithm_probability": self.logarithm_probability,
+            "steps": self.steps,
+            "published": self.published.pictures[0],
+            "logarithm": self.by_logarithm.pictures[0],
+            "published_strip": self.published.strip,
+            "logarithm_strip": self.by_logarithm.strip,
+            "published_probability": self.published.probability,
+            "logarithm_probability": self.by_logarithm.probability,
         }
 
 
@@ -71,7 +91,9 @@ def toward_class(
     model: keras.Model,
     k: int,
     starts: Array,
+    random: np.random.Generator,
     *,
+    repeats: int,
     steps: int,
     rate: float,
     logarithm_rate: float,
@@ -83,45 +105,78 @@ def toward_class(
         model: pictures -> logits.
         k: the class.
         starts: (N, H, W, 3).
+        random: of the last bits in which the repeats differ.
+        repeats: how often from each start, 1 or more; all of them are one batch.
         steps: of each ascent.
         rate: of the ascent on the probability.
         logarithm_rate: of the ascent on the log-probability.
         keep: steps at which both keep a snapshot.
     """
-    probability = tfviz.objectives.probability(k)
-    log_probability = tfviz.objectives.log_probability(k)
-    published = tfviz.ascend(model, probability, starts, steps=steps, rate=rate, keep=keep)
-    by_logarithm = tfviz.ascend(model, log_probability, starts, steps=steps, rate=logarithm_rate, keep=keep)
-    return TowardClass(published, by_logarithm, published.scores, np.exp(by_logarithm.scores))
+    from tfviz.method.ascent import last_bits
+
+    # The neighbours of 0 and 1 may lie outside.
+    repeated = np.clip(last_bits(starts, repeats, random), 0, 1)
+    batch = repeated.reshape(-1, *starts.shape[1:])
+
+    def ascents(goal: tfviz.objectives.Goal, rate: float) -> Ascents:
+        trace = tfviz.ascend(model, goal, batch, steps=steps, rate=rate, keep=keep)
+        return Ascents(
+            trace.picture.reshape(repeated.shape),
+            np.array([trace.snapshots[step][0] for step in sorted(keep)]),
+            trace.scores.reshape(steps + 1, repeats, len(starts)),
+        )
+
+    published = ascents(tfviz.objectives.probability(k), rate)
+    scored = ascents(tfviz.objectives.log_probability(k), logarithm_rate)
+    by_logarithm = replace(scored, probability=np.exp(scored.probability))
+    return TowardClass(published, by_logarithm, np.array(sorted(keep)))
 
 
 def strip(arrays: Mapping[str, Array]) -> Figure:
-    """The first start's picture on the way, for both objectives."""
+    """The first start's picture on the way, for both objectives, each with the probability that it ends at."""
     from tfviz import figures as draw
 
-    return draw.picture_table(
-        [
-            ("probability", list(arrays["published_strip"])),
-            ("log-probability", list(arrays["logarithm_strip"])),
-        ],
-        [f"step {step}" for step in arrays["steps"]],
-        cell=1.7,
-    )
+    rows = [
+        (
+            f"{words}:\nends at {percent(arrays[f'{which}_probability'][-1, 0, 0])}",
+            list(arrays[f"{which}_strip"]),
+        )
+        for words, which in (("on the probability", "published"), ("on its logarithm", "logarithm"))
+    ]
+    return draw.picture_table(rows, [f"step {step}" for step in arrays["steps"]], cell=1.7)
 
 
 def headings(arrays: Mapping[str, Array]) -> list[str]:
     """For each start the two final probabilities in percent, one above the other."""
-    ends = zip(arrays["published_probability"][-1], arrays["logarithm_probability"][-1], strict=True)
-    return [f"{100 * published:.3g} %\n{100 * by_logarithm:.4g} %" for published, by_logarithm in ends]
+    ends = zip(arrays["published_probability"][-1, 0], arrays["logarithm_probability"][-1, 0], strict=True)
+    return [f"{percent(published)}\n{percent(by_logarithm)}" for published, by_logarithm in ends]
+
+
+def percent(share: float) -> str:
+    """As a heading has room for it; what is less than 1 is never rounded up to 100 %."""
+    percent = 100 * float(share)
+    if 99.995 <= percent < 100:
+        return "> 99.99 %"
+    return f"{percent:.2f} %" if 99 < percent < 100 else f"{percent:.3g} %"
+
+
+def ends(arrays: Mapping[str, Array], which: str) -> tuple[str, str]:
+    """The lowest and the highest final probability of one objective ("published" or "logarithm"), in words."""
+    last = arrays[f"{which}_probability"][-1]
+    return f"{last.min():.2g}", f"{last.max():.2g}"
 
 
 def probability_curves(arrays: Mapping[str, Array], name: str) -> Figure:
-    """The probability of the class of that name at each step, one line for each start and objective."""
+    """The probability of the class of that name at each step, one line for each start, repeat and objective."""
     from tfviz import figures as draw
 
+    bundles = [
+        arrays[f"{which}_probability"].reshape(len(arrays["published_probability"]), -1)
+        for which in ("published", "logarithm")
+    ]
     return draw.two_bundles(
-        ("on the probability", arrays["published_probability"]),
-        ("on the log-probability", arrays["logarithm_probability"]),
+        ("on the probability", bundles[0]),
+        ("on the log-probability", bundles[1]),
         xlabel="step",
         ylabel=f"probability of “{name}”",
     )

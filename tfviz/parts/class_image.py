@@ -2,7 +2,7 @@
 
 Papers: Simonyan et al. 2014, "Deep Inside Convolutional Networks"; Nguyen et al. 2015, "Deep Neural Networks are Easily
 Fooled".
-Cost: about 10 s on two cores with SqueezeNet.
+Cost: about 30 s on two cores with SqueezeNet.
 Expected: probability 1.0 on AlexNet (published), at least 0.998 for its logarithm on every network.
 Alone: python run_all.py --only class_image
 """
@@ -27,10 +27,18 @@ INPUTS: tuple[str, ...] = ()
 
 @dataclass(frozen=True)
 class Settings:
-    """As published, from several seeds."""
+    """As published, from several seeds.
+
+    Attributes:
+        seeds: pictures of noise to start from.
+        repeats: of each, from starts that differ in the last bit.
+        chaotic: a seed's end counts as chaotic where its repeats differ by more than this share of the largest.
+    """
 
     target: int = 207
     seeds: int = 5
+    repeats: int = 3
+    chaotic: float = 0.1
     noise_mean: float = 0.5
     noise_std: float = 0.01
     steps: int = 40
@@ -38,7 +46,7 @@ class Settings:
 
 
 SETTINGS = Settings()
-QUICK = Settings(seeds=2)
+QUICK = Settings(seeds=2, repeats=2)
 
 EXPECTED = (
     Expected("published_probability", 1.0, 0.001, "published", "track B", ("alexnet",)),
@@ -71,6 +79,8 @@ def run(settings: Settings, context: Context) -> Findings:
         model,
         settings.target,
         starts,
+        random,
+        repeats=settings.repeats,
         steps=settings.steps,
         rate=settings.rate,
         logarithm_rate=settings.rate,
@@ -78,32 +88,32 @@ def run(settings: Settings, context: Context) -> Findings:
     )
     context.reporter.progress(ID, 1, 1)
 
-    numbers = {name: context.number(value) for name, value in both.numbers().items()}
-    for seed in range(settings.seeds):
-        for which, end in (("target", both.logarithm_probability), ("published", both.published_probability)):
-            numbers[f"{which}_probability_seed_{seed}"] = context.number(end[-1, seed])
+    numbers = {name: context.repeated(values) for name, values in both.numbers().items()}
+    for which, ascents in (("target", both.by_logarithm), ("published", both.published)):
+        numbers[f"{which}_chaotic"] = context.number(ascents.chaotic(settings.chaotic), "seeds")
+        for seed in range(settings.seeds):
+            numbers[f"{which}_probability_seed_{seed}"] = context.repeated(ascents.probability[-1, :, seed])
     return Findings(numbers, both.arrays(), {"class": imagenet_classes()[settings.target]})
 
 
 def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """The first seed's strip for both objectives, the last pictures of every seed, and the probability."""
     from tfviz import figures as draw
-    from tfviz.parts._toward_class import headings, probability_curves, strip
+    from tfviz.parts._toward_class import ends, headings, probability_curves, strip
 
-    arrays = findings.arrays
+    arrays, name = findings.arrays, findings.facts["class"]
 
-    name = findings.facts["class"]
     return (
         Drawing(
             "strip",
-            "The first seed's picture on the way: ascent on the probability (above) and on its logarithm (below).",
-            "Two rows of pictures that begin as even grey noise and become coloured noise; no animal can be seen.",
+            f"The first seed's picture on the way, and the probability of “{name}” at its end.",
+            "Two rows of pictures that begin as even grey noise.",
             lambda: strip(arrays),
         ),
         Drawing(
             "last",
             f"After the last step, for every seed; over each pair the probability of “{name}” above and below.",
-            "Pairs of pictures of coloured noise.",
+            "Pairs of pictures, one pair for each seed.",
             lambda: draw.picture_table(
                 [("probability", list(arrays["published"])), ("log-probability", list(arrays["logarithm"]))],
                 headings(arrays),
@@ -112,9 +122,10 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
         ),
         Drawing(
             "probability",
-            f"The probability of “{name}” at each step: one line for each seed and objective.",
-            "Two bundles of curves: those of the log-probability rise to 1 within the first steps and stay; those of "
-            "the probability end where the table says.",
+            f"The probability of “{name}” at each step: one line for each seed, repeat and objective.",
+            "Two bundles of curves: those of the probability end between "
+            f"{' and '.join(ends(arrays, 'published'))}, those of its logarithm between "
+            f"{' and '.join(ends(arrays, 'logarithm'))}.",
             lambda: probability_curves(arrays, name),
         ),
     )

@@ -1,8 +1,8 @@
 """The unit of one class in the last layer, driven by plain gradient descent.
 
 Paper: Simonyan et al. 2014, "Deep Inside Convolutional Networks" (class score less squared norm); track A's loss.
-Cost: about a minute on two cores.
-Expected: shapes of the class all over the picture; a rate that falls to 0 reaches a better objective.
+Cost: about two minutes on two cores.
+Expected: the whole picture is drawn on; a rate that falls to 0 reaches a better objective.
 Alone: python run_all.py --only class_neuron
 """
 
@@ -45,6 +45,8 @@ class Settings:
             which the network normalises inside. Neither is clipped.
         block: pixels: a side of the blocks for which covered_fraction asks whether they changed.
         shown_deviations: how many standard deviations from the mean are shown as black and white.
+        repeats: of the runs with the published and the falling rate, from starts that differ in the last bit and are
+            rounded apart at every step.
     """
 
     class_index: int = 107
@@ -57,6 +59,7 @@ class Settings:
     keep: tuple[int, ...] = (0, 8, 64, 512, 1000)
     block: int = 16
     shown_deviations: float = 3.0
+    repeats: int = 2
 
 
 SETTINGS = Settings()
@@ -72,7 +75,7 @@ EXPECTED = (
 
 
 def run(settings: Settings, context: Context) -> Findings:
-    """The same descent with three rates."""
+    """The same descent with three rates, two of them repeated."""
     own = context.network in settings.own_coordinates
     model = context.model(normalize=not own)
     from scipy.special import softmax
@@ -80,44 +83,67 @@ def run(settings: Settings, context: Context) -> Findings:
     from tfviz.data.labels import imagenet_classes
     from tfviz.measures import spectrum
     from tfviz.method.ascent import falling
+    from tfviz.parts._repeats import apart, rounded_apart
 
     logit = tfviz.objectives.logit(settings.class_index)
     goal = settings.weight * logit - tfviz.priors.l2()
-    start = context.random().normal(0, settings.noise_std, model.input_shape[1:])
+    random = context.random()
+    start = random.normal(0, settings.noise_std, model.input_shape[1:])
+    starts = rounded_apart(start, settings.repeats, random)
     rates: dict[str, float | Callable[[int], float]] = {
         "published": settings.rate,
         "tenth": settings.tenth,
         "falling": falling(settings.rate, settings.steps),
     }
 
-    on = context.number
+    on, repeated = context.number, context.repeated
     names = imagenet_classes()
     numbers: dict[str, Number] = {}
     arrays: dict[str, Array] = {"steps": np.array(settings.keep)}
-    winners = {}
+
+    def measure(pictures: Array, suffix: str) -> tuple[dict[str, list[float]], list[str]]:
+        """What is measured of each picture (repeats, H, W, 3), also as numbers; and what the network calls it."""
+        logits = np.asarray(model(pictures)).astype(np.float64)
+        measured = {
+            "activation": logits[:, settings.class_index].tolist(),
+            "probability": softmax(logits, axis=1)[:, settings.class_index].tolist(),
+            "largest_value": np.abs(pictures).max(axis=(1, 2, 3)).tolist(),
+            "covered_fraction": [covered_fraction(picture, settings.block) for picture in pictures],
+            "spectrum_slope": [spectrum.slope(picture) for picture in pictures],
+            "total_variation": [spectrum.total_variation(picture) for picture in pictures],
+        }
+        for name, values in measured.items():
+            numbers[f"{name}{suffix}"] = repeated(values) if len(values) > 1 else on(values[0])
+        return measured, [names[int(best)] for best in logits.argmax(axis=1)]
+
+    _, winners_of_start = measure(start[np.newaxis].astype(np.float32), "_start")
+    winners = {"start": winners_of_start}
+    objectives = {}
     for index, (name, rate) in enumerate(rates.items()):
         trace = tfviz.ascend(
-            model, goal, start, steps=settings.steps, rate=rate, clip=None, keep=settings.keep
+            model,
+            goal,
+            start if name == "tenth" else starts,
+            steps=settings.steps,
+            rate=rate,
+            clip=None,
+            keep=settings.keep,
         )
-        picture = trace.picture[0]
-        logits = np.asarray(model(trace.picture))[0].astype(np.float64)
-        probabilities = softmax(logits)
-        winners[name] = names[int(logits.argmax())]
         suffix = "" if name == "published" else f"_{name}"
-        numbers[f"activation{suffix}"] = on(logits[settings.class_index])
-        numbers[f"probability{suffix}"] = on(probabilities[settings.class_index])
-        numbers[f"objective{suffix}"] = on(trace.scores[-1, 0])
-        numbers[f"l2{suffix}"] = on(trace.terms["l2"][-1, 0])
-        numbers[f"largest_value{suffix}"] = on(np.abs(picture).max())
-        numbers[f"covered_fraction{suffix}"] = on(covered_fraction(picture, settings.block))
-        numbers[f"spectrum_slope{suffix}"] = on(spectrum.slope(picture))
-        arrays[f"pictures_{name}"] = np.concatenate([trace.snapshots[step] for step in settings.keep])
+        _, winners[name] = measure(trace.picture, suffix)
+        objectives[name], norms = trace.scores[-1], trace.terms["l2"][-1]
+        for term, values in (("objective", objectives[name]), ("l2", norms)):
+            numbers[f"{term}{suffix}"] = on(values[0]) if name == "tenth" else repeated(values)
+        if name != "tenth":
+            numbers[f"repeats_apart{suffix}"] = on(apart(trace.picture))
+        arrays[f"pictures_{name}"] = np.stack([trace.snapshots[step][0] for step in settings.keep])
         arrays[f"objective_{name}"] = trace.scores[:, 0]
         arrays[f"logit_{name}"] = trace.terms[logit.terms[0][1].name][:, 0]
         arrays[f"l2_{name}"] = trace.terms["l2"][:, 0]
         context.reporter.progress(ID, index + 1, len(rates))
     numbers["start_activation"] = on(arrays["logit_published"][0])
-    numbers["objective_gain"] = on(numbers["objective_falling"].value - numbers["objective"].value)
+    numbers["start_objective"] = on(arrays["objective_published"][0])
+    numbers["objective_gain"] = repeated(objectives["falling"].astype(np.float64) - objectives["published"])
     facts = {"own_coordinates": own, "class_name": names[settings.class_index], "winners": winners}
     return Findings(numbers, arrays, facts)
 
@@ -148,12 +174,16 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
         lines = [(name, factor * arrays[f"{values}_{run}"] / 1e6) for run, name in _RUNS.items()]
         return draw.curves(lines, xlabel="step", ylabel=f"{label} / 10⁶")
 
+    def ends(values: str) -> str:
+        """The order in which the curves end, in words."""
+        order = sorted(_RUNS, key=lambda run: -arrays[f"{values}_{run}"][-1])
+        return f"from the highest end to the lowest: {', '.join(_RUNS[run] for run in order)}"
+
     return (
         Drawing(
             "pictures",
-            f"The picture after the last step. {rescaled}",
-            "Three grey squares full of fine coloured structure: coarse noise with the published rate; with the "
-            "smaller and the falling rate, arcs and threads in several places.",
+            f"The picture after the last step, from the first start. {rescaled}",
+            "Three squares, one for each rate.",
             lambda: draw.picture_table(
                 [("", [draw.stretched(arrays[f"pictures_{name}"][-1], deviations) for name in _RUNS])],
                 list(_RUNS.values()),
@@ -163,8 +193,7 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
         Drawing(
             "steps",
             f"On the way there. {rescaled}",
-            "Three rows of small pictures: grey noise at first; then structure, which keeps changing in the "
-            "first row and settles in the others.",
+            "A row of small pictures for each rate, from the noise at the start to the last step.",
             lambda: draw.picture_table(
                 [
                     (label, [draw.stretched(picture, deviations) for picture in arrays[f"pictures_{name}"]])
@@ -177,19 +206,19 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
         Drawing(
             "objective",
             "The objective, weight · logit − squared norm, at each step.",
-            "Three curves: the published rate stays low and ragged; the other two end higher.",
+            f"Three curves; {ends('objective')}.",
             lambda: curves("objective", 1.0, "objective"),
         ),
         Drawing(
             "logit",
             "Its first term, weight · logit.",
-            "Three curves: the published rate stays lowest.",
+            f"Three curves; {ends('logit')}.",
             lambda: curves("logit", settings.weight, "weight · logit"),
         ),
         Drawing(
             "norm",
             "Its second term, the squared norm of the picture.",
-            "Three curves of the squared norm.",
+            f"Three curves; {ends('l2')}.",
             lambda: curves("l2", 1.0, "squared norm"),
         ),
     )

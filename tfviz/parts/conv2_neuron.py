@@ -1,7 +1,8 @@
 """One unit of the second convolution, driven by plain gradient descent.
 
-Paper: Erhan et al. 2009, "Visualizing Higher-Layer Features of a Deep Network" (the objective); the loss is track A's.
-Cost: about 20 s on two cores.
+Papers: Erhan et al. 2009, "Visualizing Higher-Layer Features of a Deep Network" (a unit's picture by gradient ascent);
+Simonyan et al. 2014, "Deep Inside Convolutional Networks" (the squared norm); the loss is track A's.
+Cost: about a minute on two cores.
 Expected: only the unit's receptive field changes; everything else shrinks by 0.34 a step.
 Alone: python run_all.py --only conv2_neuron
 """
@@ -45,6 +46,10 @@ class Settings:
         tenth: the constant rate of the second run. The third run's rate falls in a straight line from rate to 0.
         checked_steps: over how many steps the update is checked against its closed forms.
         conv1_channel: the conv1 unit that shows what a fixed point looks like.
+        repeats: of every run, from starts that differ in the last bit and are rounded apart at every step.
+        last_steps: at the end of the published run, over which its objective is watched.
+        visible_grid: from which `grid_excess` on a grid is called visible; noise in a corner of 33 x 33 pixels has
+            0 +- 0.02, squares that repeat have 1 or more.
     """
 
     channel: int = 0
@@ -58,10 +63,13 @@ class Settings:
     keep: tuple[int, ...] = (0, 8, 64, 512, 1000)
     checked_steps: int = 60
     conv1_channel: int = 5
+    repeats: int = 3
+    last_steps: int = 100
+    visible_grid: float = 0.1
 
 
 SETTINGS = Settings()
-QUICK = Settings(steps=200, keep=(0, 8, 64, 200))
+QUICK = Settings(steps=200, keep=(0, 8, 64, 200), repeats=2)
 
 _UPDATE = "closed form of the update"
 EXPECTED = (
@@ -78,14 +86,17 @@ EXPECTED = (
 
 
 def run(settings: Settings, context: Context) -> Findings:
-    """Three runs of the same descent with different rates, and the checks of the update."""
+    """The same descent with three rates, each repeated, and the checks of the update."""
     model = context.model(normalize=False)
     from tfviz.method.ascent import falling
     from tfviz.method.probe import value_and_gradient
+    from tfviz.parts._repeats import rounded_apart
 
     unit = tfviz.objectives.neuron("conv2", settings.channel, at=(settings.row, settings.column))
     goal = settings.weight * unit - tfviz.priors.l2()
-    start = context.random().normal(0, settings.noise_std, model.input_shape[1:]).astype(np.float32)
+    random = context.random()
+    start = random.normal(0, settings.noise_std, model.input_shape[1:]).astype(np.float32)
+    starts = rounded_apart(start, settings.repeats, random)
     field = tfviz.receptive_field(model, "conv2").window(settings.row, settings.column, start.shape[:2])
     rates: dict[str, float | Callable[[int], float]] = {
         "published": settings.rate,
@@ -95,7 +106,7 @@ def run(settings: Settings, context: Context) -> Findings:
     traces: dict[str, Trace] = {}
     for index, (name, rate) in enumerate(rates.items()):
         traces[name] = tfviz.ascend(
-            model, goal, start, steps=settings.steps, rate=rate, clip=None, keep=settings.keep
+            model, goal, starts, steps=settings.steps, rate=rate, clip=None, keep=settings.keep
         )
         context.reporter.progress(ID, index + 1, len(rates) + 1)
 
@@ -103,27 +114,45 @@ def run(settings: Settings, context: Context) -> Findings:
     outside = np.ones(start.shape[:2], bool)
     outside[field] = False
     shrink, unrolled = _check_update(model, unit, start, field, settings)
-    fixed_point = _conv1_fixed_point(model, start, settings)
+    fixed_point, remainder, expected_remainder = _conv1_fixed_point(model, start, settings)
     context.reporter.progress(ID, len(rates) + 1, len(rates) + 1)
+    strides = {
+        name: tfviz.receptive_field(model, layer).stride[0]
+        for name, layer in (("conv1", "conv1"), ("pool", "pool1"))
+    }
 
-    on = context.number
+    on, repeated = context.number, context.repeated
     unit_name = unit.terms[0][1].name
     numbers = {
-        "activation": on(published.terms[unit_name][-1, 0]),
-        "outside_field_max": on(np.abs(published.picture[0][outside]).max()),
+        "outside_field_max": on(np.abs(published.picture[:, outside]).max()),
         "shrink_error": on(shrink),
         "unrolled_error": on(unrolled),
         "conv1_fixed_point_error": on(fixed_point),
+        "conv1_outside_max": on(remainder),
+        "conv1_outside_expected": on(expected_remainder),
     }
     half = settings.weight / 2
     for name, trace in traces.items():
         _, _, gradient = value_and_gradient(model, unit, trace.picture)
-        residual = np.abs(trace.picture - half * gradient).max() / np.abs(trace.picture).max()
+        largest = np.abs(trace.picture).max(axis=(1, 2, 3))
+        corners = [picture[field] for picture in trace.picture]
+        measured = {
+            "activation": trace.terms[unit_name][-1],
+            "objective": trace.scores[-1],
+            "stationarity_residual": np.abs(trace.picture - half * gradient).max(axis=(1, 2, 3)) / largest,
+            "largest_value": largest,
+            **{
+                f"grid_{grid}": np.array([grid_excess(corner, stride) for corner in corners])
+                for grid, stride in strides.items()
+            },
+        }
         suffix = "" if name == "published" else f"_{name}"
-        numbers[f"objective{suffix}"] = on(trace.scores[-1, 0])
-        numbers[f"stationarity_residual{suffix}"] = on(residual)
-        numbers[f"largest_value{suffix}"] = on(np.abs(trace.picture).max())
-    numbers["decaying_gain"] = on(numbers["objective_decaying"].value / numbers["objective"].value)
+        numbers.update({f"{measure}{suffix}": repeated(values) for measure, values in measured.items()})
+        numbers[f"rounding_effect{suffix}"] = on(np.ptp(trace.scores[-1]) / abs(trace.scores[-1, 0]))
+    last = published.scores[-settings.last_steps :, 0]
+    numbers["objective_last_min"], numbers["objective_last_max"] = on(last.min()), on(last.max())
+    ends = {name: trace.scores[-1].astype(np.float64) for name, trace in traces.items()}
+    numbers["decaying_gain"] = repeated(ends["decaying"] / ends["published"])
 
     arrays: dict[str, Array] = {
         "steps": np.array(settings.keep),
@@ -140,8 +169,35 @@ def run(settings: Settings, context: Context) -> Findings:
         "field_size": whole.size[0],
         "field_offset": whole.offset[0],
         "field_last": field[0].stop - 1,
+        "conv1_size": tfviz.receptive_field(model, "conv1").size[0],
+        "strides": strides,
     }
     return Findings(numbers, arrays, facts)
+
+
+def grid_excess(picture: Array, period: int) -> float:
+    """How much a picture repeats itself along rows and columns with a period, beyond how smooth it is.
+
+    The correlation of the picture with itself moved by the period, less the mean of those moved by half and by one and
+    a half periods; mean over both directions. Lines a pixel wide that repeat have 1, squares next to gaps as wide as
+    they are 2, noise 0.
+
+    Args:
+        picture: (H, W, 3) about 0, larger than one and a half periods.
+        period: pixels, even.
+    """
+
+    def correlation(axis: int, lag: int) -> float:
+        length = picture.shape[axis]
+        first = picture.take(range(length - lag), axis).astype(np.float64)
+        second = picture.take(range(lag, length), axis).astype(np.float64)
+        return float(np.sum(first * second) / np.sqrt(np.sum(first**2) * np.sum(second**2)))
+
+    between = (period // 2, period + period // 2)
+    excesses = [
+        correlation(axis, period) - np.mean([correlation(axis, lag) for lag in between]) for axis in (0, 1)
+    ]
+    return float(np.mean(excesses))
 
 
 def _check_update(
@@ -179,16 +235,27 @@ def _check_update(
     return worst, float(difference / np.abs(pictures[-1]).max())
 
 
-def _conv1_fixed_point(model: keras.Model, start: Array, settings: Settings) -> float:
-    """How far a conv1 unit's picture is from weight / 2 times its filter, relative to its largest value."""
+def _conv1_fixed_point(model: keras.Model, start: Array, settings: Settings) -> tuple[float, float, float]:
+    """How far a conv1 unit's picture is from weight / 2 times its filter.
+
+    Returns:
+        Inside the unit's window, the largest distance, relative to the largest value; outside, where the fixed point
+        is 0, the largest value, and what it must be: that of the start times (1 - 2 rate) to the number of steps.
+    """
     goal = settings.weight * tfviz.objectives.neuron("conv1", settings.conv1_channel) - tfviz.priors.l2()
     trace = tfviz.ascend(model, goal, start, steps=settings.checked_steps, rate=settings.rate, clip=None)
+    found = trace.picture[0]
     kernel = np.asarray(model.get_layer("conv1").get_weights()[0])[..., settings.conv1_channel]
     rows, columns = model.get_layer("conv1").output.shape[1:3]
     window = tfviz.receptive_field(model, "conv1").window(rows // 2, columns // 2, start.shape[:2])
-    expected = np.zeros_like(start)
-    expected[window] = settings.weight / 2 * kernel
-    return float(np.abs(trace.picture[0] - expected).max() / np.abs(expected).max())
+    expected = settings.weight / 2 * kernel
+    outside = np.ones(start.shape[:2], bool)
+    outside[window] = False
+    return (
+        float(np.abs(found[window] - expected).max() / np.abs(expected).max()),
+        float(np.abs(found[outside]).max()),
+        float(abs(1 - 2 * settings.rate) ** settings.checked_steps * np.abs(start[outside]).max()),
+    )
 
 
 def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
@@ -202,11 +269,12 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     scale = ", ".join(
         f"{label} ±{np.abs(arrays[f'picture_{name}']).max():.0f}" for name, label in names.items()
     )
+    ends = sorted(names, key=lambda name: -arrays[f"objective_{name}"][-1])
     return (
         Drawing(
             "pictures",
             f"The whole picture after the last step. Grey is 0, the mean colour; full contrast is {scale}.",
-            "Three grey squares; only a small patch in the top left corner of each has colours.",
+            "Three squares, one for each rate; the unit's field is the patch in the top left corner.",
             lambda: draw.picture_table(
                 [("", [draw.centred(arrays[f"picture_{name}"]) for name in names])],
                 list(names.values()),
@@ -216,8 +284,7 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
         Drawing(
             "corner",
             "The corner that the unit sees, enlarged, at several steps; each picture scaled to its own largest value.",
-            "Three rows of small pictures: coloured noise at first, then blocks and stripes that become clearer, "
-            "clearest for the decaying rate.",
+            "A row of small pictures for each rate, from the noise at the start to the last step.",
             lambda: draw.picture_table(
                 [
                     (label, [draw.centred(corner) for corner in arrays[f"corner_{name}"]])
@@ -229,8 +296,8 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
         ),
         Drawing(
             "objective",
-            "The objective, weight · unit − squared norm, at each step.",
-            "Three curves: the published rate jumps up and down below the other two; the decaying rate ends highest.",
+            "The objective, weight · unit − squared norm, at each step, from the first start.",
+            f"Three curves; from the highest end to the lowest: {', '.join(names[name] for name in ends)}.",
             lambda: draw.curves(
                 [(label, arrays[f"objective_{name}"] / 1e6) for name, label in names.items()],
                 xlabel="step",
@@ -239,8 +306,8 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
         ),
         Drawing(
             "terms",
-            "The two terms of the published run.",
-            "Two ragged curves, the weighted unit above the squared norm.",
+            "The two terms of the published run, from the first start.",
+            "Two curves: the weighted unit and the squared norm.",
             lambda: draw.curves(
                 [
                     ("weight · unit", settings.weight * arrays["unit_published"] / 1e6),

@@ -137,7 +137,7 @@ def _run(settings: Settings, context: Context) -> Findings:
             numbers[f"{name}_{side}"] = Number(float(values[place]))
     numbers["counterexample_difference"] = Number(float(np.abs(readings["one_layer"] - truth).max()))
     numbers["counterexample_right_difference"] = Number(float(np.abs(readings["right"] - truth).max()))
-    return Findings(numbers, arrays)
+    return Findings(numbers, arrays, {"limits": _LIMITS})
 
 
 def evaluate(model: keras.Model, x: Array) -> Array:

@@ -81,7 +81,7 @@ def run(settings: Settings, context: Context) -> Findings:
     numbers: dict[str, Number] = {}
     arrays: dict[str, Array] = {"sizes": np.array(settings.sizes)}
     rows: list[dict[str, Any]] = []
-    optimum, unsolved, stuck, wrong = 0, 0, 0, 0
+    optimum, unsolved, stuck, wrong, later, latest = 0, 0, 0, 0, 0, 0
     for index, size in enumerate(settings.sizes):
         sets = round(settings.sets_per_element * size)
         drawn = three_node.draw(size, sets, settings.instances, random)
@@ -102,6 +102,8 @@ def run(settings: Settings, context: Context) -> Findings:
             numbers[f"solved_fraction_{size}{suffix}"] = Number(count / settings.instances)
             numbers[f"solved_fraction_{size}{suffix}_lower"] = Number(low)
             numbers[f"solved_fraction_{size}{suffix}_upper"] = Number(high)
+        late = solved_at[solved_at > settings.steps]
+        later, latest = later + late.size, max(latest, int(late.max(initial=0)))
         left = solved_at < 0
         jumping = left & (training.slope >= settings.flat)
         settled = three_node.descend(
@@ -128,6 +130,7 @@ def run(settings: Settings, context: Context) -> Findings:
                 "parts": 2 ** (size - 1),
                 "splits": float(np.median(drawn.splits)),
                 "tried": drawn.tried,
+                "later": int(late.size),
                 "unsolved": int(left.sum()),
                 "jumping": int(jumping.sum()),
                 "saved": saved,
@@ -145,6 +148,10 @@ def run(settings: Settings, context: Context) -> Findings:
     solved = [numbers[f"solved_fraction_{size}"].value for size in settings.sizes]
     numbers["largest_rise"] = Number(float(np.max(np.diff(solved), initial=-1.0)))
     numbers["optimum_errors"] = Number(optimum)
+    numbers["not_in_time"] = Number(later + unsolved, "instances")
+    numbers["solved_later"] = Number(later, "instances")
+    if later:
+        numbers["latest_step"] = Number(latest)
     numbers["unsolved"] = Number(unsolved, "instances")
     numbers["stuck_fraction"] = Number(stuck / unsolved if unsolved else 0.0)
     numbers["wrong_most"] = Number(wrong, "examples")
@@ -191,7 +198,8 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
         ),
         Drawing(
             "against_steps",
-            f"The same fraction against the number of steps; dotted: {steps} steps.",
+            f"The same fraction against the number of steps; dotted: {steps} steps. Where a line still rises to the "
+            "right of it, the optimum lay farther away.",
             f"Rising curves for the sizes {', '.join(map(str, shown))}: how many instances are solved by each step.",
             lambda: draw.reached(
                 [(f"n = {size}", arrays[f"solved_at_{size}"]) for size in shown],

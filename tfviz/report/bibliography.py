@@ -162,6 +162,13 @@ REFERENCES = {
         "Journal of Neurophysiology 88(1), 455-463",
         doi="10.1152/jn.2002.88.1.455",
     ),
+    "ringachshapley2002": Reference(
+        "Ringach, Shapley, Hawken",
+        2002,
+        "Orientation Selectivity in Macaque V1: Diversity and Laminar Dependence",
+        "Journal of Neuroscience 22(13), 5639-5651",
+        doi="10.1523/JNEUROSCI.22-13-05639.2002",
+    ),
     "rony2019": Reference(
         "Rony, Hafemann, Oliveira, Ayed, Sabourin, Granger",
         2019,
