@@ -71,6 +71,8 @@ def write(path, content):
         ("training/loop.py", CIFAR),
         ("models/cifar.py", CIFAR),
         ("assets/cifar_cnn.npz", CIFAR),
+        ("assets/cifar_published.json", {"cifar_resnet"}),
+        ("assets/cifar_study.json", {"cifar_cnn"}),
         ("assets/ringach2002.csv", {"conv1_filters"}),
         ("models/three_node.py", {"training_hardness"}),
         ("models/narrow.py", {"narrow_network"}),

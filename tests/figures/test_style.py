@@ -14,6 +14,12 @@ FIGURES = {
     "accuracy_by_minutes": lambda: draw.accuracy_by_minutes(STEPS, STEPS / 5, 0.7, 0.9),
     "amplified_differences": lambda: draw.amplified_differences([("a", PICTURE), ("b", -PICTURE)], 0.1),
     "captioned_pictures": lambda: draw.captioned_pictures(np.array([PICTURE] * 3), ["a\nb", "c", "d"]),
+    "curves_and_points": lambda: draw.curves_and_points(
+        [("a", np.array([STEPS / 5]), np.array([[1, 0.5], [2, 0.7]]))],
+        [("a", np.array([STEPS / 9]), np.array([[1, 0.5], [2, 0.7]]))],
+        "published",
+        logarithmic=False,
+    ),
     "confusion_matrix": lambda: draw.confusion_matrix(np.array([[3, 1], [2, 4]]), ["ship", "frog"]),
     "curves": lambda: draw.curves([("a", STEPS)], xlabel="x", ylabel="y", bounds=[2.0]),
     "effective_fields": lambda: draw.effective_fields([("a", [PICTURE[..., 0]], [3.0])], ["conv1"]),

@@ -80,6 +80,38 @@ def test_a_second_stem():
     assert model.get_layer("stage2_block1_relu2").output.shape[1:] == (4, 4, 16)
 
 
+def dropouts(model):
+    return {layer.name: layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)}
+
+
+def test_dropout_is_in_the_blocks_where_it_is_asked_for_and_nowhere_else():
+    sizes = ResNet(widths=(4, 8), blocks=(2, 1), second_stem=True, downsample="conv pool")
+    assert dropouts(build(architecture=sizes)) == {}
+    model = build(architecture=replace(sizes, dropout=0.3))
+    names = ("stage1_block1", "stage1_block2", "stage2_block1")
+    assert dropouts(model) == {f"{name}_drop": 0.3 for name in names}
+    for name in names:
+        between = model.get_layer(f"{name}_drop")
+        assert between.input is model.get_layer(f"{name}_relu1").output
+        assert model.get_layer(f"{name}_conv2").input is between.output
+
+
+def test_a_network_with_dropout_saved_and_loaded(tmp_path):
+    sizes = ResNet(widths=(4, 8), blocks=(1, 1), dropout=0.5)
+    model, path = build(architecture=sizes), tmp_path / "weights.npz"
+    for variable in model.weights:
+        variable.assign(np.asarray(variable).astype(np.float16))  # as the file holds them
+    cifar.save(path, model, sizes, MEAN, STD)
+    loaded = cifar.load("cifar_resnet", path)
+    assert dropouts(loaded) == {"stage1_block1_drop": 0.5, "stage2_block1_drop": 0.5}
+    pictures = np.random.default_rng(0).random((2, 32, 32, 3)).astype(np.float32)
+    np.testing.assert_array_equal(loaded(pictures), model(pictures))
+    assert not np.allclose(model(pictures, training=True), model(pictures))
+    bare = build(architecture=replace(sizes, dropout=0.0))
+    bare.set_weights(model.get_weights())
+    np.testing.assert_array_equal(bare(pictures), model(pictures))
+
+
 def test_the_plain_network_is_as_published():
     model = build("cifar_cnn", PlainCnn())
     convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]

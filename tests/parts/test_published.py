@@ -3,7 +3,13 @@ from tfviz.parts import PARTS
 PUBLISHED = {
     # What the two pieces of work report, written down apart from the program.
     "cifar_cnn": {"test_accuracy": 0.847},
-    "cifar_resnet": {"test_accuracy": 0.8919, "test_loss": 0.3675, "epochs": 100},
+    "cifar_resnet": {
+        "test_accuracy": 0.8919,
+        "test_loss": 0.3675,
+        "epochs": 100,
+        "published_network_test_accuracy": 0.8919,
+        "published_network_test_loss": 0.3675,
+    },
     "conv1_filters": {"conv2_inputs": 64, "conv2_outputs": 192, "conv2_kernel": 5},
     "conv1_units": {
         "activation_channel_0": 62.0380,

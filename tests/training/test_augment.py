@@ -54,6 +54,38 @@ def test_cutout_blanks_one_square_of_every_picture():
     assert {0, 31} <= seen, "squares reach the edges"
 
 
+def test_mixed_pictures_are_averages_of_two_and_their_labels_likewise():
+    data = pictures_of(60)
+    padded = with_margins(data.pictures, RECIPE.shift)
+    usual = Augmented(padded, data.labels, RECIPE, seed=5, epoch=1, colour=MEAN)
+    mixed = Augmented(padded, data.labels, replace(RECIPE, mixup=0.4), seed=5, epoch=1, colour=MEAN)
+    shares = []
+    for number in range(3):
+        pictures, labels = usual[number]
+        averages, both = mixed[number]
+        assert averages.dtype == both.dtype == np.float32
+        for place in range(20):
+            share = mixed.shares[mixed.order[20 * number + place]]
+            other = place - 1  # the one before; before the first the last
+            wanted = share * pictures[place] + (1 - share) * pictures[other]
+            np.testing.assert_allclose(averages[place], wanted, atol=1e-6)
+            wanted = share * labels[place] + (1 - share) * labels[other]
+            np.testing.assert_allclose(both[place], wanted, atol=1e-6)
+            shares.append(share)
+        np.testing.assert_allclose(both.sum(axis=1), 1, atol=1e-6)
+    assert min(shares) < 0.1 < 0.9 < max(shares)
+
+
+def test_shares_are_of_the_beta_distribution():
+    """Its variance is 1 / (4 (2 alpha + 1))."""
+    labels, padded = np.zeros(40_000, int), np.zeros((40_000, 1, 1, 3), np.uint8)
+    for alpha in (0.2, 1.0, 5.0):
+        recipe = replace(RECIPE, mixup=alpha)
+        shares = Augmented(padded, labels, recipe, seed=0, epoch=0, colour=MEAN).shares
+        assert abs(shares.mean() - 0.5) < 0.01
+        assert abs(shares.var() * 4 * (2 * alpha + 1) - 1) < 0.03
+
+
 def test_the_pictures_kept_apart():
     data = pictures_of(200)
     (used, _), (kept, labels) = split(data, TINY)

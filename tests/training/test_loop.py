@@ -21,6 +21,11 @@ from tfviz.training.muon import ConvolutionMuon
 from tfviz.training.presets import PRESETS
 
 
+BIT_FOR_BIT = pytest.mark.skipif(
+    backend.name() != "tensorflow", reason="promised with TensorFlow on CPUs, not with other frameworks"
+)
+
+
 def test_one_cycle():
     rate = OneCycle(0.5, 4, 20)
     assert float(rate(0)) == pytest.approx(0.125)
@@ -89,6 +94,73 @@ def test_the_smoothed_loss_is_not_the_loss_that_is_reported(undisturbed):
     assert reported["loss"] > 1.02 * reported["cross_entropy"]
 
 
+def test_the_penalty_is_half_of_l2_times_the_squares_of_all_kernels(tmp_path):
+    l2, data = 0.3, pictures_of(60, seed=4)
+    labels = np.eye(10)[data.labels]
+    inputs = {"x": data.pictures.astype(np.float32) / 255, "y": labels, "batch_size": 60, "verbose": 0}
+    recipe = replace(RECIPE, label_smoothing=0.0)
+    losses = {}
+    for weight in (0.0, l2):
+        preset = replace(TINY, recipe=replace(recipe, l2=weight))
+        model = Training(preset, pictures_of(200), tmp_path / str(weight), seed=3).model
+        losses[weight] = model.evaluate(**inputs, return_dict=True)
+    kernels = [
+        np.asarray(variable, float)
+        for variable in model.trainable_variables
+        if variable.path.endswith("/kernel")
+    ]
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert len(kernels) == len(convolutions) + 1, "and the dense layer"
+    penalty = l2 / 2 * sum((kernel**2).sum() for kernel in kernels)
+    assert penalty > 1
+    assert losses[0.0]["loss"] == pytest.approx(losses[0.0]["cross_entropy"], rel=1e-5)
+    assert losses[l2]["cross_entropy"] == losses[0.0]["cross_entropy"], (
+        "what is reported has no penalty in it"
+    )
+    assert losses[l2]["loss"] == pytest.approx(losses[0.0]["loss"] + penalty, rel=1e-5)
+
+
+def test_without_a_penalty_nothing_is_penalised(undisturbed):
+    assert undisturbed.model.losses == []
+
+
+def test_a_network_may_see_pictures_that_are_not_standardised(tmp_path):
+    data = pictures_of(200)
+    recipe = replace(RECIPE, standardize=False, whiten=False, epochs=0, cutout=5)
+    training = Training(replace(TINY, recipe=recipe), data, tmp_path / "bare", seed=3)
+    usual = Training(
+        replace(TINY, recipe=replace(recipe, standardize=True)), data, tmp_path / "usual", seed=3
+    )
+    pictures = data.pictures[:5].astype(np.float32) / 255
+    seen = keras.Model(training.model.input, training.model.get_layer("normalize").output)(pictures)
+    np.testing.assert_allclose(seen, pictures, atol=1e-6)
+    seen = keras.Model(usual.model.input, usual.model.get_layer("normalize").output)(pictures)
+    mean, std = usual.training[0].mean((0, 1, 2)) / 255, usual.training[0].std((0, 1, 2)) / 255
+    np.testing.assert_allclose(seen, (pictures - mean) / std, atol=1e-4)
+    # What cutout blanks is filled with the mean colour all the same.
+    np.testing.assert_array_equal(training._colour, usual._colour)
+    np.testing.assert_allclose(training._colour, mean, rtol=1e-6)
+    record = finish(training, data, pictures_of(90))
+    assert (record.mean, record.std) == ([0, 0, 0], [1, 1, 1])
+    loaded = cifar.load("cifar_resnet", tmp_path / "bare" / "weights.npz")
+    np.testing.assert_allclose(loaded(pictures), training.model(pictures), atol=0.05)
+
+
+@BIT_FOR_BIT
+def test_all_that_regularises_together_goes_on_where_it_stopped(tmp_path):
+    """Dropout, penalty and mixed pictures: in two goes as in one."""
+    recipe = replace(RECIPE, l2=0.01, mixup=0.3, cutout=6)
+    preset = replace(TINY, architecture=replace(TINY.architecture, dropout=0.2), recipe=recipe)
+    data = pictures_of(200)
+    whole = Training(preset, data, tmp_path / "whole", seed=3)
+    whole.run(*QUIET)
+    Training(preset, data, tmp_path / "two", seed=3).run(*QUIET, until=1)
+    second = Training(preset, data, tmp_path / "two", seed=3)
+    second.run(*QUIET)
+    for value, again in zip(values(whole), values(second), strict=True):
+        np.testing.assert_array_equal(value, again)
+
+
 def test_a_run_learns_and_says_so(undisturbed):
     epochs = undisturbed.history.epochs
     assert [set(epoch) for epoch in epochs] == [
@@ -99,6 +171,7 @@ def test_a_run_learns_and_says_so(undisturbed):
     assert (undisturbed.folder / "history.json").exists()
 
 
+@BIT_FOR_BIT
 @pytest.mark.parametrize("network", ["cifar_resnet", "cifar_cnn"])
 def test_a_run_in_two_goes_ends_with_the_same_numbers(network, tmp_path, monkeypatch):
     """Dropout, momenta, order, augmentation: bit for bit."""
@@ -151,6 +224,7 @@ np.savez({folder!r} + "/end.npz", *values(training))
 """
 
 
+@BIT_FOR_BIT
 def test_killed_twice_in_the_middle_of_an_epoch(undisturbed, tmp_path):
     folder = tmp_path / "run"
     for at, ends in ((3, -signal.SIGKILL), (8, -signal.SIGKILL), (None, 0)):

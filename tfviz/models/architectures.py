@@ -54,6 +54,8 @@ class ResNet:
         downsample: how a stage after the first halves its maps: "stride" of its first convolution (and projection),
             "pool": max-pool before the stage, or "conv pool": a convolution and a max-pool before the stage, whose
             blocks then need no projection (D. Page, "How to train your ResNet", 2018).
+        dropout: in the blocks, between their convolutions, after the ReLU (S. Zagoruyko and N. Komodakis, "Wide
+            Residual Networks", 2016); 0: no such layer.
     """
 
     widths: tuple[int, ...] = (64, 128, 256, 512)
@@ -64,6 +66,7 @@ class ResNet:
     stem_width: int | None = None
     second_stem: bool = False
     downsample: Literal["stride", "pool", "conv pool"] = "stride"
+    dropout: float = 0.0
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:

@@ -110,9 +110,7 @@ def _resnet(x: Any, measures: ResNet, norm: Norm) -> Any:
             x = _normalised(x, width, measures.kernel, 1, f"stage{stage}_down", norm, pool=True)
             x = layers.ReLU(name=f"stage{stage}_down_relu")(x)
         for block in range(1, blocks + 1):
-            x = _block(
-                x, width, measures.kernel, stride if block == 1 else 1, f"stage{stage}_block{block}", norm
-            )
+            x = _block(x, width, measures, stride if block == 1 else 1, f"stage{stage}_block{block}", norm)
     x = layers.GlobalAveragePooling2D(name="mean")(x)
     return _logits(x)
 
@@ -122,11 +120,13 @@ def _logits(x: Any) -> Any:
     return layers.Dense(CLASSES, dtype="float32", name="logits")(x)
 
 
-def _block(x: Any, width: int, kernel: int, stride: int, name: str, norm: Norm) -> Any:
-    shortcut = x
+def _block(x: Any, width: int, measures: ResNet, stride: int, name: str, norm: Norm) -> Any:
+    shortcut, kernel = x, measures.kernel
     if stride != 1 or x.shape[-1] != width:
         shortcut = _normalised(x, width, 1, stride, f"{name}_projection", norm)
     x = layers.ReLU(name=f"{name}_relu1")(_normalised(x, width, kernel, stride, f"{name}_conv1", norm))
+    if measures.dropout:
+        x = layers.Dropout(measures.dropout, name=f"{name}_drop")(x)
     x = _normalised(x, width, kernel, 1, f"{name}_conv2", norm)
     return layers.ReLU(name=f"{name}_relu2")(layers.Add(name=f"{name}_add")([x, shortcut]))
 

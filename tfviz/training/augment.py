@@ -21,8 +21,8 @@ class Augmented(keras.utils.PyDataset):
     `padded` (N, 32 + 2 shift, 32 + 2 shift, 3) are the pictures with their mirrored margins (see `with_margins`);
     `colour` (3,), in [0, 1], fills what cutout blanks.
 
-    Item i: pictures (batch, 32, 32, 3) float32 in [0, 1] and labels (batch, 10), one-hot. What does not fill a
-    batch is left out of this epoch.
+    Item i: pictures (batch, 32, 32, 3) float32 in [0, 1] and labels (batch, 10), one-hot, or averages of two such where
+    the recipe mixes pictures. What does not fill a batch is left out of this epoch.
     """
 
     def __init__(
@@ -43,6 +43,8 @@ class Augmented(keras.utils.PyDataset):
             always ^ (epoch % 2 == 1) if recipe.flip == "alternate" else random.random(count) < 0.5
         )
         self.top, self.left = random.integers(0, cifar.SIDE - recipe.cutout + 1, (2, count))
+        # Last, so that what is drawn before is the same whether pictures are mixed or not.
+        self.shares = random.beta(recipe.mixup, recipe.mixup, count) if recipe.mixup else None
 
     def __len__(self) -> int:
         return len(self.order) // self.batch
@@ -57,7 +59,19 @@ class Augmented(keras.utils.PyDataset):
             rows = _within(self.top[chosen], self.cutout)[:, :, None, None]
             columns = _within(self.left[chosen], self.cutout)[:, None, :, None]
             pictures = np.where(rows & columns, self.colour, pictures)
-        return pictures.astype(np.float32) / 255, one_hot(self.labels[chosen])
+        pictures, labels = pictures.astype(np.float32) / 255, one_hot(self.labels[chosen])
+        if self.shares is not None:
+            shares = self.shares[chosen].astype(np.float32)[:, None]
+            # The order is random, and so is the neighbour.
+            labels = _averaged(labels, shares)
+            pictures = _averaged(pictures, shares[:, :, None, None])
+        return pictures, labels
+
+
+def _averaged(values: Array, shares: Array) -> Array:
+    """Each of a batch's values averaged with the one before it, of which it takes what its share leaves."""
+    averaged: Array = shares * values + (1 - shares) * np.roll(values, 1, axis=0)
+    return averaged
 
 
 def with_margins(pictures: Array, width: int) -> Array:

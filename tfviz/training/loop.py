@@ -2,7 +2,7 @@
 
 After every epoch everything that decides how training goes on is written to one file, whole or not at all. A run that
 was killed continues from there; order, augmentation and dropout of each epoch come from the seed and the epoch's
-number, so that it ends with the numbers of a run that was not disturbed (on CPUs bit for bit).
+number, so that it ends with the numbers of a run that was not disturbed (with TensorFlow on CPUs bit for bit).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class History:
     Attributes:
         epochs: one dict per finished epoch: "train_loss", "train_accuracy" (on augmented pictures, dropout on, the mean
             while the weights change), "validation_loss", "validation_accuracy", "seconds"; losses are
-            cross-entropies in nats without label smoothing.
+            cross-entropies in nats without label smoothing and penalty.
         resumed: how often it was taken up again.
         devices: on which it ran; those of all sessions, if it was taken up again elsewhere.
     """
@@ -129,6 +129,9 @@ class Training:
         # Once, not in each epoch: TensorFlow keeps what it was given to iterate over.
         self._padded = with_margins(self.training[0], recipe.shift)
         self.mean, self.std = moments(self.training[0])
+        self._colour = self.mean  # which fills what cutout blanks
+        if not recipe.standardize:
+            self.mean, self.std = np.zeros(3), np.ones(3)
         self.steps = len(self.training[0]) // recipe.batch
         keras.utils.set_random_seed(seed)
         before = keras.config.dtype_policy()
@@ -145,6 +148,8 @@ class Training:
                 )
                 if recipe.whiten:
                     self._whiten()
+                if recipe.l2:
+                    self._penalise()
                 self.model.compile(
                     optimizer=optimizer_of(recipe, self.steps * recipe.epochs),
                     loss=keras.losses.CategoricalCrossentropy(
@@ -177,6 +182,13 @@ class Training:
         kernel[..., : axes.shape[-1]] = axes
         first.kernel.assign(kernel)
 
+    def _penalise(self) -> None:
+        for variable in self.model.trainable_variables:
+            if variable.path.endswith("/kernel"):
+                variable.regularizer = keras.regularizers.L2(
+                    self.preset.recipe.l2 / 2
+                )  # Keras does not halve it
+
     def run(self, say: Callable[[str], None], progress: Progress, *, until: int | None = None) -> History:
         """Train up to an epoch, by default the last, saving after each.
 
@@ -203,12 +215,12 @@ class Training:
     def _epoch(self, epoch: int, progress: Progress) -> dict[str, float]:
         recipe = self.preset.recipe
         clock = time.perf_counter()
-        batches = Augmented(self._padded, self.training[1], recipe, self.seed, epoch, self.mean)
+        batches = Augmented(self._padded, self.training[1], recipe, self.seed, epoch, self._colour)
         watch = _Watch(progress, epoch, self.steps, recipe.epochs)
         history = self.model.fit(
             batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0, callbacks=[watch]
         ).history
-        # The loss that Keras reports has label smoothing and decay in it; the metric is the cross-entropy alone.
+        # The loss that Keras reports has label smoothing and the penalty in it; the metric is the cross-entropy alone.
         entry = {"train_loss": history["cross_entropy"][0], "train_accuracy": history["accuracy"][0]}
         if recipe.validation:
             judged = evaluate(self.model, *self.validation, "one")

@@ -33,11 +33,17 @@ class Recipe:
         momentum: of Muon.
         adam_rate: rate of Adam's steps inside Muon, as a share of the learning rate.
         weight_decay: decoupled, per step times the rate; with Muon of kernels only.
+        l2: coupled: l2 / 2 times the sum of the squares of all kernels is added to the loss, and so l2 times the kernel
+            to its gradient.
         label_smoothing: share of each label spread over all classes (C. Szegedy and others 2015).
         shift: how many pixels pictures are shifted by at most, each way; what comes in is mirrored.
         cutout: side of the square, somewhere in every picture, that is blanked to the mean colour (T. DeVries and
-            G. Taylor 2017); 0: none.
+            G. Taylor 2017; random erasing is much the same); 0: none.
+        mixup: each picture and its label are averaged with another of its batch, with shares from the distribution
+            Beta(mixup, mixup) (H. Zhang and others 2018); 0: not.
         flip: "random", or "alternate": every picture is mirrored every other epoch (K. Jordan 2024).
+        standardize: whether the network takes the training pictures' mean off and divides by their standard deviation;
+            else it sees them as they are, in [0, 1].
         whiten: whether half of the first kernels start as the principal axes of the pictures' patches, scaled to equal
             variance, and the other half as their negatives (D. Page 2019; K. Jordan 2024).
         validation: training pictures kept apart.
@@ -59,10 +65,13 @@ class Recipe:
     momentum: float = 0.9
     adam_rate: float = 0.2
     weight_decay: float = 0.0
+    l2: float = 0.0
     label_smoothing: float = 0.0
     shift: int = 4
     cutout: int = 0
+    mixup: float = 0.0
     flip: Literal["random", "alternate"] = "random"
+    standardize: bool = True
     whiten: bool = False
     validation: int = 5000
     views: Views = "one"

@@ -63,8 +63,8 @@ class Record:
         seconds: of all epochs, validation included.
         data: the data set, in words.
         pictures: how many were trained on.
-        mean: of the training pictures' colours, on the scale [0, 1].
-        std: their standard deviation.
+        mean: what the network takes off the pictures' colours, on the scale [0, 1]: the training pictures' mean, or 0.
+        std: what it divides them by: their standard deviation, or 1.
         precision: the Keras policy.
         versions: of what computed it.
         commit: of the program.
