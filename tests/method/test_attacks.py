@@ -82,6 +82,7 @@ def test_a_picture_that_is_the_target_already_stays():
     np.testing.assert_array_equal(found.picture, picture)
     assert found.reached
     assert found.distances.tolist() == [0]
+    assert len(attacks.minimum_distance(model, picture, winner, probability=1e-3, attempts=3).attempts) == 1
 
 
 def test_what_cannot_be_reached_is_said_and_the_nearest_try_returned(weights):
@@ -124,6 +125,10 @@ def test_the_nearest_of_several_attempts_counts(monkeypatch):
     assert found.reached
     assert len(set(distances)) > 1
     assert np.linalg.norm(found.picture - picture) == min(distances)
+    assert [np.linalg.norm(each.picture - picture) for each in found.attempts] == distances
+    assert any(each.picture is found.picture for each in found.attempts)
+    assert [each.attempts for each in found.attempts] == [()] * 4
+    assert all(each.reached == (each.probability >= 0.8) for each in found.attempts)
 
 
 @pytest.mark.parametrize(
@@ -166,15 +171,48 @@ def test_the_compiled_gradient_is_the_same_at_every_call():
                 np.testing.assert_allclose(again, once)
 
 
-def test_one_search_on_a_trained_network_comes_near_the_best_of_many():
-    """On average within 7.5 % of the best of six attempts with four times the steps; no smoothing of the direction, or
-    three times as much, ends a tenth or more above it."""
+def over_attempts(names, steps):
+    """Mean L2 of four attempts at each of these classes, from the drawn ship, which the bundled network knows."""
     model, source = tfviz.load("cifar_cnn"), drawings.ship(32, 32)
-    best_of_many = {"cat": 2.247, "dog": 2.088, "horse": 1.933}
-    above = []
-    for name, best in best_of_many.items():
+    means = []
+    for name in names:
         target = CLASSES.index(name)
-        found = attacks.minimum_distance(model, source, target, probability=0.95, steps=400)
+        found = attacks.minimum_distance(model, source, target, probability=0.95, steps=steps, attempts=4)
         assert found.reached
-        above.append(np.linalg.norm(found.picture - source) / best)
-    assert np.mean(above) <= 1.075
+        means.append(
+            np.mean([np.linalg.norm(each.picture - source) for each in found.attempts if each.reached])
+        )
+    return np.array(means)
+
+
+def test_one_search_on_a_trained_network_comes_near_the_best_of_many():
+    """Measured: 5.5 % above the best of six attempts with four times the steps, as a mean, since one is chaotic.
+
+    Without memory of the direction it is 10 %, with three times as much 11 %.
+    """
+    best_of_many = {"cat": 2.247, "dog": 2.088, "horse": 1.933}
+    above = over_attempts(best_of_many, 440) / list(best_of_many.values())
+    assert np.mean(above) <= 1.078
+
+
+def test_few_steps_are_not_spent_in_rounds(monkeypatch):
+    """Measured with 60 steps: 3.48 in rounds, as more steps are spent, and 2.41 in one."""
+    some = ("cat", "dog", "horse")
+    one_round = over_attempts(some, 60).mean()
+    monkeypatch.setattr(attacks, "_FEW", 0)
+    assert over_attempts(some, 60).mean() > 1.1 * one_round
+
+
+@pytest.mark.parametrize(
+    ("schedule", "first"), [(attacks._ONE_ROUND, (1.0, 0.5, 0)), (attacks._IN_ROUNDS, None)]
+)
+def test_strengths_fall_along_a_cosine_within_each_round(schedule, first):
+    strengths = attacks._strengths(1000, schedule)
+    assert len(strengths) == 1000
+    if first is not None:
+        np.testing.assert_allclose([strengths[0], strengths[500], strengths[999]], first, atol=1e-5)
+        assert (np.diff(strengths) < 0).all()
+    else:
+        rises = np.flatnonzero(np.diff(strengths) > 0) + 1
+        assert rises.tolist() == [400, 600, 800]
+        assert [strengths[step] for step in (0, *rises)] == [1.0, 0.5, 0.5, 0.5]

@@ -113,6 +113,13 @@ MUTANTS = (
         (_RECORD, _LOOP),
     ),
     Mutant(
+        "coupled L2 twice as strong",
+        "tfviz/training/loop.py",
+        "recipe.l2 / 2",
+        "recipe.l2",
+        (_LOOP,),
+    ),
+    Mutant(
         "Gabor fits from one start",
         "tfviz/measures/gabor.py",
         "_STARTS = 12",

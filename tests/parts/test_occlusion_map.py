@@ -95,6 +95,116 @@ def test_figures_are_drawn_from_the_findings(findings):
     assert list(drawn(part, unbeaten, part.QUICK)) == ["heat_map", "saliency"]
 
 
+def text_of(findings, settings=part.QUICK, numbers=None, **facts):
+    """The page's words, some numbers and facts changed."""
+    changed = {name: replace(findings.numbers[name], value=value) for name, value in (numbers or {}).items()}
+    changed = replace(findings, numbers={**findings.numbers, **changed}, facts={**findings.facts, **facts})
+    return " ".join(html_of(part, changed, settings, network="squeezenet").split())
+
+
+@pytest.mark.weights
+def test_where_the_lowest_block_lies_is_said_from_the_mask(findings):
+    body, (top, left) = findings.arrays["body"], findings.facts["corner"]
+    share = body[top : top + 32, left : left + 32].mean()
+    assert findings.numbers["body_in_lowest_block"].value == pytest.approx(share)
+    assert findings.facts["on_body"] == {"part": "bell", "side": "left of"}
+    assert findings.facts["place"] == ["middle", "middle"]
+    assert "level with the bell, left of its middle" in text_of(findings)
+    for place, words in (
+        (["middle", "middle"], "in the middle one"),
+        (["upper", "right"], "in the upper right one"),
+    ):
+        assert words in text_of(findings, place=place)
+    arms = text_of(findings, on_body={"part": "arms", "side": "at"})
+    assert "level with the arms, at its middle" in arms.replace("their", "its")
+    below = text_of(findings, on_body={"part": "", "side": ""})
+    assert "% of it is body." in below
+    beside = text_of(findings, numbers={"body_in_lowest_block": 0.0})
+    assert "The block does not touch the drawn body." in beside
+    assert "level with" not in beside
+
+
+@pytest.mark.weights
+def test_what_is_said_of_the_drop_hangs_on_the_numbers(findings):
+    published, no_drop, elsewhere = (
+        "where the body is, as published.",
+        "hardly drops anywhere",
+        "the probability drops elsewhere too",
+    )
+    for numbers, stands in (
+        ({}, published),
+        ({"lowest_probability": 0.95}, no_drop),
+        ({"lowest_decile_on_body": 0.5}, elsewhere),
+        ({"body_in_lowest_decile": 0.1}, elsewhere),
+    ):
+        text = text_of(findings, numbers=numbers)
+        assert [words in text for words in (published, no_drop, elsewhere)] == [
+            words == stands for words in (published, no_drop, elsewhere)
+        ]
+    unseen = text_of(findings, seen=False)
+    assert "does not see “jellyfish” in the whole picture" in unseen
+    assert "does not see" not in text_of(findings)
+
+
+@pytest.mark.weights
+def test_what_is_said_of_the_gradient_hangs_on_the_numbers(findings):
+    signed = findings.arrays["gradient_input_signed"]
+    left = np.abs(signed).sum() / (findings.arrays["gradient_input"].sum() * 32**2)
+    assert findings.numbers["signed_sum_left"].value == pytest.approx(left, rel=1e-5)
+    cancels = "since the gradient changes its sign from pixel to pixel"
+    assert cancels in text_of(findings)
+    assert cancels not in text_of(findings, numbers={"signed_sum_left": 0.8})
+    for agreement, words in (
+        (0.8, "orders the blocks much as"),
+        (0.5, "in part"),
+        (0.1, "does not order the blocks"),
+    ):
+        assert words in text_of(findings, numbers={"agreement": agreement, "agreement_signed": agreement})
+    assert "agrees far less" in text_of(findings, numbers={"agreement": 0.8, "agreement_signed": 0.1})
+    assert "agrees far less" not in text_of(findings, numbers={"agreement": 0.8, "agreement_signed": 0.7})
+    assert "pairs are not independent" in text_of(findings)
+    apart = replace(part.QUICK, stride=32)
+    assert "pairs are not independent" not in text_of(findings, apart)
+
+
+@pytest.mark.weights
+def test_both_parts_speak_of_one_picture(findings, context_on):
+    """The jellyfish rounded to 8 bits, as the part that changes it has it."""
+    from tfviz.parts import jellyfish_to_mink
+
+    other = jellyfish_to_mink._source(context_on("squeezenet"), (227, 227))
+    np.testing.assert_array_equal(findings.arrays["picture"], other)
+
+
+def test_third():
+    """Of nine pixels, 0 to 2, 3 to 5 and 6 to 8; a middle between two pixels belongs to the one after."""
+    words = ("first", "second", "third")
+    assert [part.third(at, 9, words) for at in (0, 2, 2.5, 3, 5, 6, 8)] == [
+        "first",
+        "first",
+        "second",
+        "second",
+        "second",
+        "third",
+        "third",
+    ]
+    assert part.third(-3, 9, words) == "first"
+    assert part.third(12, 9, words) == "third"
+
+
+def test_on_the_bell_or_on_the_arms():
+    """A bell six wide in rows 1 and 2, arms two wide in row 3; nothing above and below."""
+    body = np.zeros((6, 10), bool)
+    body[1, 3:7] = body[2, 2:8] = body[3, 4:6] = True
+    places = {(row, column): part.on_body(body, row, column) for row in range(6) for column in (2, 4.5, 7)}
+    for row, name in ((1, "bell"), (2, "bell"), (3, "arms")):
+        assert [places[row, column] for column in (2, 4.5, 7)] == [
+            {"part": name, "side": side} for side in ("left of", "at", "right of")
+        ]
+    assert places[0, 2] == places[4, 4.5] == places[5, 7] == {"part": "", "side": ""}
+    assert part.on_body(~body & body, 1, 1) == {"part": "", "side": ""}
+
+
 def test_the_template_names_no_class_of_its_own():
     """Whose class may be any: what the project draws is the one jellyfish that may be named."""
     text = (templates() / "parts" / "occlusion_map.html").read_text(encoding="utf-8")

@@ -20,7 +20,6 @@ from tfviz.training.loop import OneCycle, Training, finish
 from tfviz.training.muon import ConvolutionMuon
 from tfviz.training.presets import PRESETS
 
-
 BIT_FOR_BIT = pytest.mark.skipif(
     backend.name() != "tensorflow", reason="promised with TensorFlow on CPUs, not with other frameworks"
 )

@@ -25,8 +25,8 @@ class Number:
         value: finite.
         unit: "" for a pure number, else a short unit ("s", "px", "filters").
         network: the network that produced it, or None where no network took part.
-        spread: smallest and largest value over repeats from starts that differ in the last bit, itself included; None:
-            it was not repeated.
+        spread: smallest and largest value, itself included, over repeats from starts that differ in the last bit, or
+            over a search's attempts; None: it was not repeated.
         repeats: how many these are.
     """
 

@@ -2,15 +2,21 @@
 
 Papers: Szegedy et al. 2014, "Intriguing properties of neural networks"; Rony et al. 2019 for the search of the nearest
 picture (tfviz/method/attacks.py).
-Cost: about a minute on two cores with SqueezeNet: 4,000 gradients.
-Expected: target probability 0.977706 (published); the nearest picture reaches it at an L2 distance of at most 0.9.
+Cost: a minute and a half on two cores with SqueezeNet: 6,360 gradients.
+Expected: target probability 0.977706 (published); the nearest picture reaches it at an L2 distance of at most 0.9,
+among pictures of 8 bits 0.95.
+
+Each search is several attempts from different first radii, since one is chaotic. Graded is the nearest picture of all:
+the bound asks how near one can be found, for which one attempt that finds it is proof enough, and the worst of them
+says nothing of it. So `l2` and `l2_8bit` have no range of their own; that of the attempts stands in `l2_attempts` and
+`l2_8bit_attempts`, and with the other numbers that an attempt moves.
 Alone: python run_all.py --only jellyfish_to_mink [--image FILE --source-class NAME --target-class NAME]
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,12 +25,13 @@ import numpy.typing as npt
 import tfviz
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
-from tfviz.experiment.part import Drawing, Findings
+from tfviz.experiment.part import Drawing, Findings, Number
 
 if TYPE_CHECKING:
     import keras
 
     from tfviz.method.ascent import Trace
+    from tfviz.method.attacks import Adversarial
 
 Array = npt.NDArray[Any]
 
@@ -44,8 +51,8 @@ class Settings:
         published_rates: rates that are tried; the run that ends at the lowest loss counts.
         published_steps: steps at each rate.
         probability: what the nearest picture must reach: the published 0.977706, and a little for the last digits.
-        steps: gradients of a search.
-        attempts_8bit: searches for the 8-bit picture, of which the best counts.
+        steps: gradients of an attempt.
+        attempts: of each search, as floats and in 8 bits; each starts from another radius, and the nearest counts.
         jpeg_qualities: at which the result is saved and read again.
     """
 
@@ -54,16 +61,19 @@ class Settings:
     published_steps: int = 520
     probability: float = 0.9778
     steps: int = 800
-    attempts_8bit: int = 3
+    attempts: int = 3
     jpeg_qualities: tuple[int, ...] = (75, 90, 95)
 
 
 SETTINGS = Settings()
-QUICK = Settings(published_steps=64, steps=200, attempts_8bit=1)
+QUICK = Settings(published_steps=64, steps=200, attempts=2)
 
 _PUBLISHED = 0.977706
 _ASKED = "what the published loss reached, asked of the nearest picture"
-_PLAIN = "plain projected gradient: 0.9997 at a distance of 1.0"
+# Single attempts: four first radii, and two starts that differ in the last bit (bench/attacks.py). The bound on
+# the nearest of several leaves room for the farthest single one, and 3 to 5 % more for other machines.
+_FLOATS = "the farthest of six single attempts: 0.856; plain projected gradient: 1.0"
+_EIGHT_BIT = "the farthest of six single attempts: 0.923; plain projected gradient: 1.0"
 _ALEXNETS = ("alexnet", "caffe_alexnet")
 EXPECTED = (
     Expected(
@@ -78,8 +88,8 @@ EXPECTED = (
     Expected("target_probability", _PUBLISHED, 0.0, "published", "track A", _ALEXNETS, "at least"),
     Expected("target_probability", _PUBLISHED, 0.0, "own bound", _ASKED, (), "at least"),
     Expected("target_probability_8bit", _PUBLISHED, 0.0, "own bound", _ASKED, (), "at least"),
-    Expected("l2", 0.9, 0.0, "own bound", _PLAIN, ("squeezenet",), "at most"),
-    Expected("l2_8bit", 0.9, 0.0, "own bound", _PLAIN, ("squeezenet",), "at most"),
+    Expected("l2", 0.9, 0.0, "own bound", _FLOATS, ("squeezenet",), "at most"),
+    Expected("l2_8bit", 0.95, 0.0, "own bound", _EIGHT_BIT, ("squeezenet",), "at most"),
 )
 
 
@@ -90,7 +100,7 @@ def run(settings: Settings, context: Context) -> Findings:
     from tfviz.data.labels import imagenet_classes
     from tfviz.measures.similarity import distances
     from tfviz.method import attacks
-    from tfviz.method.probe import value_and_gradient
+    from tfviz.method.probe import gradient_function
     from tfviz.parts._toward_class import steps_to_show
 
     model = context.model()
@@ -107,19 +117,22 @@ def run(settings: Settings, context: Context) -> Findings:
     best = int(np.argmax([trace.scores[-1, 0] for trace in traces]))
     published = traces[best].picture[0]
     context.reporter.progress(ID, stages - 2, stages)
-    found = attacks.minimum_distance(
-        model, source, target, probability=settings.probability, steps=settings.steps, keep=search_steps
-    )
+
+    def nearest(*, eight_bit: bool) -> Adversarial:
+        return attacks.minimum_distance(
+            model,
+            source,
+            target,
+            probability=settings.probability,
+            steps=settings.steps,
+            attempts=settings.attempts,
+            eight_bit=eight_bit,
+            keep=() if eight_bit else search_steps,
+        )
+
+    found = nearest(eight_bit=False)
     context.reporter.progress(ID, stages - 1, stages)
-    found_8bit = attacks.minimum_distance(
-        model,
-        source,
-        target,
-        probability=settings.probability,
-        steps=settings.steps,
-        attempts=settings.attempts_8bit,
-        eight_bit=True,
-    )
+    found_8bit = nearest(eight_bit=True)
     context.reporter.progress(ID, stages, stages)
 
     names = imagenet_classes()
@@ -141,11 +154,10 @@ def run(settings: Settings, context: Context) -> Findings:
         for quality in settings.jpeg_qualities
     }
     probabilities |= {name: said(picture) for name, picture in read_again.items()}
-    slopes = {
-        name: settings.published_weight
-        * float(np.linalg.norm(value_and_gradient(model, p_target, pictures[name][None])[2]))
-        for name in ("source", "nearest")
-    }
+    gradient = gradient_function(model, p_target)
+
+    def slope(picture: Array) -> float:
+        return settings.published_weight * float(np.linalg.norm(gradient(picture[None])[2]))
 
     numbers = {
         "source_probability": number(probabilities["source"][source_class]),
@@ -153,24 +165,36 @@ def run(settings: Settings, context: Context) -> Findings:
         "published_loss_probability": number(probabilities["published"][target]),
         "target_probability": number(probabilities["nearest"][target]),
         "target_probability_8bit": number(probabilities["nearest_8bit"][target]),
-        "rounded_afterwards_probability": number(said(attacks.round_to_bytes(found.picture))[target]),
+        "rounded_afterwards_probability": _over_attempts(
+            found, lambda picture: said(attacks.round_to_bytes(picture))[target], number
+        ),
         "png_probability": number(probabilities["png"][target]),
-        "published_slope_start": number(slopes["source"]),
-        "published_slope_nearest": number(slopes["nearest"]),
+        "published_slope_start": number(slope(source)),
+        "published_slope_nearest": _over_attempts(found, slope, number),
+        "below_half_a_level": _over_attempts(
+            found, lambda picture: 100 * np.mean(np.abs(picture - source) < 0.5 / 255), number, "%"
+        ),
+        "changed_values_8bit": _over_attempts(
+            found_8bit, lambda picture: 100 * np.mean(picture != source), number, "%"
+        ),
     }
-    for name, prefix, suffix in (
-        ("published", "published_loss_", ""),
-        ("nearest", "", ""),
-        ("nearest_8bit", "", "_8bit"),
-    ):
-        for measure, value in distances(source, pictures[name]).items():
-            numbers[f"{prefix}{measure}{suffix}"] = number(value)
+
+    def distance_by(measure: str) -> Callable[[Array], float]:
+        return lambda picture: distances(source, picture)[measure]
+
+    def after_jpeg(quality: int) -> Callable[[Array], float]:
+        return lambda picture: said(attacks.saved(picture, "JPEG", quality))[target]
+
+    for measure, value in distances(source, published).items():
+        numbers[f"published_loss_{measure}"] = number(value)
+    for search, suffix in ((found, ""), (found_8bit, "_8bit")):
+        for measure in ("l2", "linf", "ssim"):
+            numbers[f"{measure}{suffix}"] = _over_attempts(search, distance_by(measure), number)
+        numbers[f"l2{suffix}_attempts"] = numbers[f"l2{suffix}"]
+        numbers[f"l2{suffix}"] = number(numbers[f"l2{suffix}"].value)  # graded: see above
     for quality in settings.jpeg_qualities:
-        numbers[f"jpeg_probability_{quality}"] = number(probabilities[f"jpeg_{quality}"][target])
+        numbers[f"jpeg_probability_{quality}"] = _over_attempts(found_8bit, after_jpeg(quality), number)
     levels = np.abs(np.rint((found_8bit.picture - source) * 255))
-    lost = float(np.mean(np.abs(found.picture - source) < 0.5 / 255))
-    numbers["below_half_a_level"] = number(100 * lost, "%")
-    numbers["changed_values_8bit"] = number(float(np.mean(levels > 0)) * 100, "%")
 
     arrays: dict[str, Array] = {
         **pictures,
@@ -202,18 +226,51 @@ def run(settings: Settings, context: Context) -> Findings:
                 "probability": float(trace.terms[f"probability({target})"][-1, 0]),
                 "largest_probability": float(trace.terms[f"probability({target})"].max()),
                 "distance": float(trace.terms["distance"][-1, 0]),
+                "largest_distance": float(trace.terms["distance"].max()),
                 "loss": -float(trace.scores[-1, 0]),
+                "lower": bool(
+                    trace.scores[-1, 0] > trace.scores[0, 0] and trace.terms["distance"][-1, 0] > 0
+                ),
                 "counted": index == best,
             }
             for index, (rate, trace) in enumerate(zip(settings.published_rates, traces, strict=True))
         ],
         "published_reached": bool(probabilities["published"][target] >= _PUBLISHED),
-        "published_cannot_move": slopes["source"] <= 1,
+        "source_is_local_minimum": numbers["published_slope_start"].value < 1,
         "reached": found.reached,
         "reached_8bit": found_8bit.reached,
+        "attempts": _attempts(found, source),
+        "attempts_8bit": _attempts(found_8bit, source),
         "largest_change_8bit": int(levels.max()),
     }
     return Findings(numbers, arrays, facts)
+
+
+def _over_attempts(
+    search: Adversarial, measure: Callable[[Array], Any], number: Callable[..., Number], unit: str = ""
+) -> Number:
+    """What is measured of the nearest picture, with the range over all attempts that ended as it did.
+
+    They reached the goal, or, where none did, missed it. Not over starts that differ in the last bit, but as chaotic.
+    """
+    alike = [each for each in search.attempts if each.reached == search.reached]
+    values = [float(measure(each.picture)) for each in alike]
+    nearest = number(values[[each.picture is search.picture for each in alike].index(True)], unit)
+    if len(values) == 1:
+        return nearest
+    return replace(nearest, spread=(min(values), max(values)), repeats=len(values))
+
+
+def _attempts(search: Adversarial, source: Array) -> list[dict[str, Any]]:
+    """Each attempt's distance (L2), probability, and whether it reached the goal."""
+    return [
+        {
+            "distance": float(np.linalg.norm(each.picture.astype(np.float64) - source)),
+            "probability": each.probability,
+            "reached": each.reached,
+        }
+        for each in search.attempts
+    ]
 
 
 def _source(context: Context, shape: tuple[int, int]) -> Array:
@@ -281,8 +338,8 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
         ),
         Drawing(
             "strip",
-            "The pictures on the way. The search for the nearest tries both sides of the goal, first far, then near.",
-            "Two rows of pictures, and a row of grey squares with more or fewer coloured specks.",
+            "The pictures on the way: with the published loss, and as the search for the nearest tried them.",
+            "Two rows of pictures, and a row of grey squares, coloured where the search changed the picture.",
             lambda: draw.picture_table(
                 [
                     ("published\nloss", list(arrays["published_strip"])),
@@ -314,9 +371,9 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
         ),
         Drawing(
             "search_curves",
-            f"The search for the nearest picture: the probability of “{target}” and the distance of what is tried at "
-            "each step.",
-            "Two panels; the probability rises to the goal and swings around it, while the distance falls.",
+            f"The attempt that found the nearest picture: the probability of “{target}” and the distance of what it "
+            "tried at each step, as floats and in 8 bits.",
+            "Two panels of curves, probability and distance at each step, one line for floats and one for 8 bits.",
             lambda: draw.two_panels(
                 [
                     ("as floats", arrays["search_probabilities"], arrays["search_distances"]),

@@ -1,7 +1,7 @@
 """Where in the picture the network sees its class: one block after another is hidden.
 
 Paper: Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional Networks", section 4.2. Beside it
-gradient x input, Simonyan et al. 2013, "Deep Inside Convolutional Networks", and Shrikumar et al. 2016, "Not Just a
+gradient x input, Simonyan et al. 2014, "Deep Inside Convolutional Networks", and Shrikumar et al. 2016, "Not Just a
 Black Box"; and Grad-CAM, Selvaraju et al. 2017.
 Cost: 625 forward passes, a few seconds on two cores, and two gradients.
 Expected: the probability drops where the body is (published, in words): at least 80 % of the lowest decile's blocks
@@ -106,6 +106,8 @@ def run(settings: Settings, context: Context) -> Findings:
         "grad_cam": block_sums(cam, patch, stride) / patch**2,
     }
     drop = whole[source] - probability
+    # How much of a block's sum is left when the signs count.
+    magnitudes = saliency["gradient_input"].sum() * patch**2
 
     number = context.number
     middle = (patch - 1) / 2
@@ -115,6 +117,7 @@ def run(settings: Settings, context: Context) -> Findings:
         "lowest_row": number(row * stride + middle, "px"),
         "lowest_column": number(column * stride + middle, "px"),
         "fraction_lost": number((winners != source).mean()),
+        "signed_sum_left": number(np.abs(saliency["signed"]).sum() / magnitudes if magnitudes > 0 else 0.0),
     }
     for name, key in (
         ("agreement", "gradient_input"),
@@ -131,6 +134,7 @@ def run(settings: Settings, context: Context) -> Findings:
             "all_blocks_on_body": number((share > 0).mean()),
             "body_in_lowest_decile": number(share[lowest].mean()),
             "body_in_all_blocks": number(share.mean()),
+            "body_in_lowest_block": number(share[row, column]),
         }
     arrays: dict[str, Array] = {
         "picture": picture,
@@ -164,6 +168,11 @@ def run(settings: Settings, context: Context) -> Findings:
         "more_winners": len(order[NAMED:]),
         "blocks": list(probability.shape),
         "corner": [row * stride, column * stride],
+        "place": [
+            third(row * stride + middle, picture.shape[0], ("upper", "middle", "lower")),
+            third(column * stride + middle, picture.shape[1], ("left", "middle", "right")),
+        ],
+        "on_body": None if body is None else on_body(body, row * stride + middle, column * stride + middle),
         "fill": {"black": "black", "mean": "the mean colour of ImageNet's pictures"}[settings.fill],
         "cam_layer": _LAST_MAPS[str(context.network)],
     }
@@ -171,15 +180,21 @@ def run(settings: Settings, context: Context) -> Findings:
 
 
 def _picture(context: Context, shape: tuple[int, int]) -> tuple[Array, Array | None]:
-    """The user's picture, or the drawn jellyfish; its body where the class looked for is the one drawn."""
-    if context.inputs.image is not None:
-        from tfviz.data.pictures import read_picture
+    """The user's picture, or the drawn jellyfish; its body where the class looked for is the one drawn.
 
-        return read_picture(context.inputs.image, *shape), None
+    As 8 bits hold it, so that all parts speak of one picture.
+    """
+    from tfviz.data.pictures import as_bytes, read_picture
+
+    def rounded(picture: Array) -> Array:
+        return as_bytes(picture).astype(np.float32) / np.float32(255)
+
+    if context.inputs.image is not None:
+        return rounded(read_picture(context.inputs.image, *shape)), None
     from tfviz.data.drawings import jellyfish
 
     picture, body = jellyfish(*shape)
-    return picture, body if context.inputs.source_class == DRAWN_CLASS else None
+    return rounded(picture), body if context.inputs.source_class == DRAWN_CLASS else None
 
 
 def lowest_decile(values: Array) -> npt.NDArray[np.bool_]:
@@ -194,6 +209,36 @@ def lowest_decile(values: Array) -> npt.NDArray[np.bool_]:
     lowest = np.zeros(values.size, bool)
     lowest[np.argsort(values, axis=None, kind="stable")[: -(-values.size // 10)]] = True
     return lowest.reshape(values.shape)
+
+
+def third(position: float, length: float, words: tuple[str, str, str]) -> str:
+    """The word for the third of 0 .. length - 1 in which a position lies; positions are those of pixels' middles."""
+    return words[min(2, max(0, int(3 * (position + 0.5) // length)))]
+
+
+def on_body(body: Array, row: float, column: float) -> dict[str, str]:
+    """Where a point lies on the drawn jellyfish, read off its mask.
+
+    Args:
+        body: (H, W) bool, the bell, and the arms below it.
+        row: of the point, level with which the mask is looked at.
+        column: of the point.
+
+    Returns:
+        "part": "bell" down to the last row where the mask is at least half as wide as at its widest, "arms" below, and
+        "" where no body is level with the point. "side": "left of" the middle third of what is there, "at" or "right
+        of" it.
+    """
+    widths = body.any(axis=1) * (body.shape[1] - body.argmax(axis=1) - body[:, ::-1].argmax(axis=1))
+    level = min(body.shape[0] - 1, max(0, round(row)))
+    if not widths[level]:
+        return {"part": "", "side": ""}
+    wide = np.flatnonzero(widths >= widths.max() / 2)
+    first = int(body[level].argmax())
+    return {
+        "part": "bell" if level <= wide[-1] else "arms",
+        "side": third(column - first, widths[level], ("left of", "at", "right of")),
+    }
 
 
 def rank_correlation(first: Array, second: Array) -> float | None:
