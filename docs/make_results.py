@@ -41,7 +41,7 @@ def row(verdict: Verdict) -> str:
     measured = "–" if verdict["measured"] is None else like(verdict["measured"], verdict["tolerance"])
     if verdict["spread"]:
         low, high = (like(value, verdict["tolerance"]) for value in verdict["spread"])
-        measured += f" ({low} to {high})"
+        measured += f" ({low} to {high})" if low != high else ""
     network = network_name(verdict["network"]) if verdict["network"] else "–"
     # Reasons name networks as the program does.
     reason = re.sub(r"\w+", lambda word: NETWORK_NAMES.get(word[0], word[0]), verdict["reason"])
