@@ -52,7 +52,13 @@ def test_the_file_is_the_contract(store, stored, tmp_path):
     assert written["part"] == "conv1_units"
     assert written["status"] == "done"
     assert written["schema"] == SCHEMA
-    assert written["numbers"]["activation_channel_0"] == {"value": 62.038, "unit": "", "network": "alexnet"}
+    assert written["numbers"]["activation_channel_0"] == {
+        "value": 62.038,
+        "unit": "",
+        "network": "alexnet",
+        "spread": None,
+        "repeats": 1,
+    }
     assert written["arrays"] == {"map": array_sha256(MAP)}
     (figure,) = written["figures"]
     assert figure["path"] == "figures/conv1_units/pictures.svg"

@@ -94,7 +94,7 @@ def test_the_words_hang_on_the_numbers(findings):
     )
     assert "within 1000 steps, the last at step 876." in one
     assert "78 instances are not solved. Of these," in one
-    assert "for these, more steps are no way there." in one
+    assert "which of these it is was not measured. Further steps of this size hardly move them." in one
     assert "there is still a gap of 0.40" in one
     assert "farther away is not seen here" not in one
     assert "is open" not in one
@@ -107,7 +107,7 @@ def test_the_words_hang_on_the_numbers(findings):
     assert "does not fall by more than chance explains" in other
     assert "the fall is no longer beyond chance" in other
     assert "only lay farther away" not in other
-    assert "no way there" not in other
+    assert "hardly move them" not in other
 
     all_solved = page(findings, not_in_time=0, solved_later=0, unsolved=0, largest_rise=0.02)
     assert "0 instances are not solved in 200 steps. With" in all_solved

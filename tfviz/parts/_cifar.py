@@ -60,18 +60,19 @@ def at_least_as_published(network: str, accuracy: float, presets: Sequence[str])
     published one was measured.
     """
 
-    def bound(number: str, views: str, words: str) -> Expected:
+    def bound(number: str, views: str, words: str, room: float) -> Expected:
         labels = tuple(
             label_of(network, preset, data, data, views)
             for preset in presets
             for data in (cifar10.ORIGINAL, cifar10.JPEG_COPY)
         )
         source = f"the published accuracy, as a bound for {' and '.join(presets)}; {words}"
-        return Expected(number, accuracy, 0.0, "own bound", source, labels, "at least")
+        return Expected(number, accuracy, room, "own bound", source, labels, "at least")
 
     return (
-        bound("test_accuracy", "flip and shift", f"measured: {AVERAGED}"),
-        bound("one_view_accuracy", "one", "measured: the picture alone"),
+        bound("test_accuracy", "flip and shift", f"measured: {AVERAGED}", 0.0),
+        # Seeds differ by this much, and the weights are those of one of them.
+        bound("one_view_accuracy", "one", "measured: the picture alone", 0.005),
     )
 
 

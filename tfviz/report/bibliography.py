@@ -94,7 +94,7 @@ REFERENCES = {
         "Hanin, Sellke",
         2017,
         "Approximating Continuous Functions by ReLU Nets of Minimal Width",
-        "arXiv",
+        "",
         arxiv="1710.11278",
     ),
     "he2016": Reference(
@@ -104,6 +104,33 @@ REFERENCES = {
         "CVPR, 770-778",
         doi="10.1109/CVPR.2016.90",
         arxiv="1512.03385",
+    ),
+    "iandola2016": Reference(
+        "Iandola, Han, Moskewicz, Ashraf, Dally, Keutzer",
+        2016,
+        "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and <0.5MB model size",
+        "",
+        arxiv="1602.07360",
+    ),
+    "krizhevsky2009": Reference(
+        "Krizhevsky",
+        2009,
+        "Learning Multiple Layers of Features from Tiny Images",
+        "Technical report, University of Toronto",
+    ),
+    "krizhevsky2014": Reference(
+        "Krizhevsky",
+        2014,
+        "One weird trick for parallelizing convolutional neural networks",
+        "",
+        arxiv="1404.5997",
+    ),
+    "wilson1927": Reference(
+        "Wilson",
+        1927,
+        "Probable Inference, the Law of Succession, and Statistical Inference",
+        "Journal of the American Statistical Association 22(158), 209-212",
+        doi="10.1080/01621459.1927.10502953",
     ),
     "jehee2009": Reference(
         "Jehee, Ballard",
@@ -189,7 +216,7 @@ REFERENCES = {
         "Shrikumar, Greenside, Shcherbina, Kundaje",
         2016,
         "Not Just a Black Box: Learning Important Features Through Propagating Activation Differences",
-        "arXiv",
+        "",
         arxiv="1605.01713",
     ),
     "simonyan2014": Reference(

@@ -44,8 +44,10 @@ def significant(value: float, digits: int = 4) -> str:
 
 
 def like(value: float, tolerance: float) -> str:
-    """A measured value with one digit more than its tolerance has."""
+    """A measured value with one digit more than its tolerance has; of what would be rounded to 0, two digits."""
     if tolerance <= 0 or float(tolerance).is_integer():
         return significant(value)
     decimals = max(0, 1 - math.floor(math.log10(tolerance)))
+    if value and round(value, decimals) == 0:
+        return significant(value, 2)
     return f"{value:,.{decimals}f}".replace(",", "\u202f").replace("-", "−")
