@@ -277,17 +277,17 @@ def words(hand_made):
         ),
         ("Left out of this comparison are 6: 2 have less", {"sized": 38}, "than any cell of the table. </p>"),
         (
-            "It supports that most of these filters have the shape",
+            "with scrambled phases, have the shape by which simple cells are described: oriented",
             {"gabor_like_oriented": 32},
             "It supports that 32 of these filters have the shape by which simple cells are described, and no more.",
         ),
         (
-            "It supports that most of these filters have the shape",
+            "with scrambled phases, have the shape by which simple cells are described: oriented",
             {"scrambled_gabor_like_oriented": 30},
             "It supports that 38 of these filters have the shape by which simple cells are described, and no more.",
         ),
         (
-            "It supports that most of these filters have the shape",
+            "with scrambled phases, have the shape by which simple cells are described: oriented",
             {"gabor_like_oriented": 0},
             "It does not support that these filters have the shape",
         ),
