@@ -33,8 +33,6 @@ def passes(folder: Path, tests, *, must: bool = False) -> bool:
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
-    if done.returncode not in (0, 1, 2):  # 2: a module that cannot be imported
-        sys.exit(f"pytest {' '.join(tests)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     if must and done.returncode:
         sys.exit(
             f"Without any mutant one of these tests does not pass:\n{done.stdout[-3000:]}{done.stderr[-1000:]}"
