@@ -247,6 +247,9 @@ def test_figures_rest_on_their_code_and_on_what_is_drawn(package, tmp_path):
     assert drawn(settings={"steps": 31}) != before
     assert drawn(arrays={"map": "ab"}) != before
     assert drawn(numbers={}) != before
+    number = result().numbers["count"]
+    ranged = replace(number, spread=(number.value, number.value + 1), repeats=2)
+    assert drawn(numbers={**result().numbers, "count": ranged}) != before, "a figure may show the range"
     assert drawn(provenance={"seed": 1}) == before, "no figure shows it"
     path = package / "figures" / "style.py"
     write(path, path.read_text().replace("#0072b2", "#0072b3").encode())

@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,7 +97,7 @@ def of_figures(part: Part, result: PartResult) -> str:
             "sources": sources.modules,
             "assets": {name: file_sha256(PACKAGE / "assets" / name) for name in sorted(sources.assets)},
             "versions": machine.versions(*_DRAWING.values()),
-            "numbers": {name: [number.value, number.unit] for name, number in result.numbers.items()},
+            "numbers": {name: asdict(number) for name, number in result.numbers.items()},
             "facts": result.facts,
             "settings": result.settings,
             "arrays": result.arrays,

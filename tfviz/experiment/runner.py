@@ -64,7 +64,7 @@ class Runner:
         network, weights, missing = self._network_for(part)
         if missing:
             return self.store.save_failure(part.ID, "not run", missing, asdict(settings))
-        also = {name: file for name in getattr(part, "ALSO", ()) if (file := self._cached(name))}
+        also = {name: file for name in getattr(part, "ALSO", ()) if (file := fetch.find(name))}
         try:
             inputs = {name: _identity(getattr(self.options.inputs, name)) for name in part.INPUTS}
         except OSError as error:
@@ -150,10 +150,6 @@ class Runner:
                 self.reporter.say(str(error))
                 self._weights[name] = str(error)
         return self._weights[name]
-
-    def _cached(self, name: str) -> WeightsFile | None:
-        """A network's published weights, if they are in the cache."""
-        return fetch.find(name)
 
 
 def _recognised(found: WeightsFile) -> WeightsFile:

@@ -71,8 +71,11 @@ def at_least_as_published(network: str, accuracy: float, presets: Sequence[str])
 
     return (
         bound("test_accuracy", "flip and shift", f"measured: {AVERAGED}", 0.0),
-        # Seeds differ by this much, and the weights are those of one of them.
-        bound("one_view_accuracy", "one", "measured: the picture alone", 0.005),
+        # Room for one seed of several: the recorded ones lie .0038 and .0030 apart. Without it the plain network's
+        # .8471 would pass by a single picture, and its lowest seed, .8449, would not.
+        bound(
+            "one_view_accuracy", "one", "less 0.005, since seeds differ; measured: the picture alone", 0.005
+        ),
     )
 
 
