@@ -15,7 +15,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tfviz.report.numbers import NETWORK_NAMES, like, network_name, sign  # noqa: E402 (installed or not)
+from tfviz.experiment.grading import Verdict as Graded  # noqa: E402
+from tfviz.report.numbers import NETWORK_NAMES, expected_value, like, network_name  # noqa: E402 (installed or not)
 
 START, END = "<!-- results: written by docs/make_results.py -->", "<!-- end of results -->"
 HEAD = (
@@ -37,7 +38,7 @@ Verdict = Mapping[str, Any]
 
 def row(verdict: Verdict) -> str:
     """A verdict of grades.json as a row of a Markdown table."""
-    expected = sign(verdict["comparison"]) + like(verdict["expected"], verdict["tolerance"])
+    expected = expected_value(Graded(**verdict))
     measured = "–" if verdict["measured"] is None else like(verdict["measured"], verdict["tolerance"])
     if verdict["spread"]:
         low, high = (like(value, verdict["tolerance"]) for value in verdict["spread"])

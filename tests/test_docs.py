@@ -240,6 +240,7 @@ def test_a_verdict_as_a_row(make_results):
         "tolerance": 0.01,
         "network": "squeezenet",
         "kind": "published",
+        "source": "track B",
         "status": "not comparable",
         "reason": "measured on squeezenet, comparable on alexnet or caffe_alexnet",
         "spread": None,

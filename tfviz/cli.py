@@ -21,7 +21,7 @@ from tfviz.experiment.grading import Verdict, summary
 from tfviz.experiment.part import Part
 from tfviz.experiment.runner import Options, Runner
 from tfviz.parts import PARTS
-from tfviz.report.numbers import like, sign
+from tfviz.report.numbers import expected_value, like
 from tfviz.training.presets import PRESETS
 from tfviz.weights.catalog import CATALOG
 
@@ -237,7 +237,7 @@ def _print_verdicts(verdicts: Sequence[Verdict]) -> None:
     for heading in ("part", "number", "expected", "measured", "kind", "verdict"):
         table.add_column(heading, justify="right" if heading in ("expected", "measured") else "left")
     for verdict in verdicts:
-        expected = sign(verdict.comparison) + like(verdict.expected, verdict.tolerance)
+        expected = expected_value(verdict)
         measured = "" if verdict.measured is None else like(verdict.measured, verdict.tolerance)
         table.add_row(verdict.part, verdict.number, expected, measured, verdict.kind, verdict.status)
     console = Console()

@@ -1,7 +1,8 @@
 import pytest
 
+from tfviz.experiment.grading import Expected, grade
 from tfviz.models.networks import NETWORKS, TRAINED_HERE
-from tfviz.report.numbers import NETWORK_NAMES, like, network_name, sign, significant
+from tfviz.report.numbers import NETWORK_NAMES, expected_value, like, network_name, sign, significant
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,27 @@ def test_every_network_has_a_name_for_people_and_additions_stay():
     assert set(NETWORK_NAMES) == {*NETWORKS, *TRAINED_HERE}
     assert network_name("squeezenet (user's file)") == "SqueezeNet 1.1 (user's file)"
     assert network_name("mine") == "mine"
+
+
+@pytest.mark.parametrize(
+    ("kind", "comparison", "value", "tolerance", "written", "text"),
+    [
+        ("published", "at least", 0.8919, 0.01, "", "≥ 0.8919"),
+        ("published", "equal", 34.98, 0.01, "", "34.98"),
+        ("published", "equal", 62.038, 0.005, "62.0380", "62.0380"),
+        ("published", "equal", 104.0, 0.01, "", "104"),
+        ("published theory", "equal", 2_328_676, 0, "", "2\u202f328\u202f676"),
+        ("reference", "equal", 47.12, 0.01, "", "47.120"),
+        ("own bound", "at most", 0.9, 0.0, "", "≤ 0.9000"),
+    ],
+)
+def test_a_published_value_has_the_digits_that_were_published(
+    kind, comparison, value, tolerance, written, text
+):
+    expected = Expected("n", value, tolerance, kind, "x", comparison=comparison, written=written)
+    assert expected_value(grade("p", expected, None)) == text
+
+
+def test_what_would_be_rounded_to_0_keeps_its_size():
+    assert like(4.3e-5, 0.001) == "4.3 × 10⁻⁵"
+    assert like(0.0, 0.001) == "0.0000"

@@ -35,6 +35,7 @@ class Expected:
         comparison: "equal", "at least" or "at most".
         not_comparable: why no measured value can be compared with it, for example since what it was measured on is
             not available; "" where one can.
+        written: the value as it was published, where a number does not hold its last zeros: "62.0380".
     """
 
     number: str
@@ -45,6 +46,7 @@ class Expected:
     networks: tuple[str, ...] = ()
     comparison: Comparison = "equal"
     not_comparable: str = ""
+    written: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Verdict:
     reason: str
     spread: tuple[float, float] | None = None
     repeats: int = 1
+    written: str = ""
 
 
 def grade(part: str, expected: Expected, result: PartResult | None) -> Verdict:
@@ -107,6 +110,7 @@ def grade(part: str, expected: Expected, result: PartResult | None) -> Verdict:
         reason=reason,
         spread=spread,
         repeats=repeats,
+        written=expected.written,
     )
 
 

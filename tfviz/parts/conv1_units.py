@@ -54,7 +54,7 @@ QUICK = Settings(repeats=2)
 _CLOSED_FORM = "closed form of a linear unit on a box, from the weights"
 _NETWORKS = ("alexnet", "alexnet_features")
 EXPECTED = (
-    Expected("activation_channel_0", 62.0380, 0.005, "published", "track B", _NETWORKS),
+    Expected("activation_channel_0", 62.038, 0.005, "published", "track B", _NETWORKS, written="62.0380"),
     Expected("activation_channel_5", 34.98, 0.01, "published", "track B", _NETWORKS),
     Expected("activation_channel_10", 47.12, 0.01, "reference", "the same loop in PyTorch", _NETWORKS),
     Expected("activation_channel_20", 104.0, 0.01, "published", "track B", _NETWORKS),

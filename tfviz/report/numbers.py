@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tfviz.experiment.grading import Comparison
+from tfviz.experiment.grading import Comparison, Verdict
 
 NETWORK_NAMES = {
     "alexnet": "AlexNet",
@@ -25,6 +25,19 @@ def network_name(label: str) -> str:
 def sign(comparison: Comparison) -> str:
     """What stands before an expected value: nothing, or the sign of a bound."""
     return {"equal": "", "at least": "≥ ", "at most": "≤ "}[comparison]
+
+
+def expected_value(verdict: Verdict) -> str:
+    """An expected value with its sign: as it was published, or with one digit more than its tolerance has.
+
+    Published values keep their own digits: the tolerance, which is ours, adds none.
+    """
+    value = verdict.expected
+    if verdict.written or not verdict.kind.startswith("published"):
+        text = verdict.written or like(value, verdict.tolerance)
+    else:
+        text = significant(value) if float(value).is_integer() else f"{value:.10g}".replace("-", "−")
+    return sign(verdict.comparison) + text
 
 
 def significant(value: float, digits: int = 4) -> str:

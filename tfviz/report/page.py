@@ -19,7 +19,7 @@ from tfviz.figures import mathematics
 from tfviz.files.atomic import write_atomically, write_text
 from tfviz.files.program import templates
 from tfviz.report.bibliography import REFERENCES
-from tfviz.report.numbers import like, network_name, sign, significant
+from tfviz.report.numbers import expected_value, like, network_name, significant
 
 PANGO = "apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
 
@@ -176,9 +176,10 @@ def _environment(*, mathml: bool) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(significant=significant, like=like, network=network_name, sign=sign)
+    environment.filters.update(significant=significant, like=like, network=network_name)
     as_element = mathematics.as_mathml if mathml else mathematics.as_image
     environment.globals["math"] = lambda latex, display=False: Markup(as_element(latex, display=display))
     environment.globals["cite"] = _cite
     environment.globals["references"] = REFERENCES
+    environment.globals["expected_value"] = expected_value
     return environment
