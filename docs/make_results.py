@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tfviz.experiment.grading import Verdict as Graded  # noqa: E402
-from tfviz.report.numbers import NETWORK_NAMES, expected_value, like, network_name  # noqa: E402 (installed or not)
+from tfviz.report.numbers import expected_value, like, network_name, with_network_names  # noqa: E402 (installed or not)
 
 START, END = "<!-- results: written by docs/make_results.py -->", "<!-- end of results -->"
 HEAD = (
@@ -45,7 +45,7 @@ def row(verdict: Verdict) -> str:
         measured += f" ({low} to {high})" if low != high else ""
     network = network_name(verdict["network"]) if verdict["network"] else "–"
     # Reasons name networks as the program does.
-    reason = re.sub(r"\w+", lambda word: NETWORK_NAMES.get(word[0], word[0]), verdict["reason"])
+    reason = with_network_names(verdict["reason"])
     cells = (
         f"`{verdict['part']}`",
         verdict["number"].replace("_", " "),

@@ -23,6 +23,7 @@ ORDER = (
     "data",
     "weights",
     "backend",
+    "language",
     "files",
     "errors",
 )

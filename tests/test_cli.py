@@ -1,8 +1,12 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -11,9 +15,21 @@ from tests.fake_part import FakePart
 from tfviz import cli
 from tfviz.data import cifar10
 from tfviz.errors import BadFileError, DataUnavailableError
+from tfviz.experiment.grading import Verdict
+from tfviz.experiment.growing import BEING_COMPUTED, NOT_YET
+from tfviz.experiment.store import PartResult, Store
 from tfviz.files import program
 from tfviz.parts import PARTS
 from tfviz.report import page as report
+from tfviz.report import personal, publish
+
+WRITE_PDF = report.write_pdf
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path_factory, monkeypatch):
+    """No report.toml and no answers of whoever runs the tests."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("here"))
 
 
 @pytest.fixture
@@ -27,16 +43,41 @@ def parts(monkeypatch):
 @pytest.fixture
 def templates(tmp_path_factory, monkeypatch):
     """The real page around templates of the made-up parts."""
-    folder = tmp_path_factory.mktemp("templates")
-    for name in ("base.html", "macros.html", "report.css"):
-        (folder / name).write_text((program.templates() / name).read_text())
-    (folder / "parts").mkdir()
+    folder = tmp_path_factory.mktemp("whole") / "templates"
+    shutil.copytree(program.templates(), folder)
     for name in ("good", "bad"):
         (folder / "parts" / f"{name}.html").write_text(
             '{% from "macros.html" import value, figure %}<p>It is {{ value(result, "sum") }}.</p>'
             '{{ figure(result, "line") }}'
         )
     monkeypatch.setattr(report, "templates", lambda: folder)
+
+    def write_pdf(out, page):
+        (out / "report.pdf").write_bytes(b"quickly made")
+        return out / "report.pdf"
+
+    monkeypatch.setattr(report, "write_pdf", write_pdf)
+
+
+@pytest.fixture
+def pdf(templates, monkeypatch):
+    """The PDF is made as it is for users, which takes seconds."""
+    monkeypatch.setattr(report, "write_pdf", WRITE_PDF)
+
+
+@pytest.fixture
+def published(monkeypatch):
+    """How the report was asked for, in order; nothing is rendered, `answer` is what came of it if it is set."""
+    calls = []
+
+    def fake(out, parts, say, **how):
+        calls.append({name: value for name, value in how.items() if name not in ("personal", "answers")})
+        done = publish.Published(Store(out).load_all([part.ID for part in parts]), ())
+        return fake.answer(done, **how) if fake.answer else done
+
+    fake.answer, fake.calls = None, calls
+    monkeypatch.setattr(publish, "publish", fake)
+    return fake
 
 
 def exit_status(arguments):
@@ -45,16 +86,56 @@ def exit_status(arguments):
     return stopped.value.code
 
 
-def test_done(tmp_path, parts, templates, capsys):
+def verdicts_on(*statuses, part="good", kind="reference"):
+    return [
+        Verdict(part, f"n{place}", 1.0, 2.5, 0.01, kind, "x", status, "at least", None, "")
+        for place, status in enumerate(statuses)
+    ]
+
+
+def test_the_summary_says_what_failed_and_counts_the_rest(tmp_path, parts, published, capsys):
+    verdicts = [
+        *verdicts_on("pass", "pass", "not comparable", kind="published"),
+        *verdicts_on("pass", "fail", part="bad"),
+    ]
+    both = {"good": PartResult("good", "done"), "bad": PartResult("bad", "done")}
+
+    def answer(done, **_):
+        (tmp_path / "report.html").write_text("0123456789")
+        return replace(done, results=both, verdicts=verdicts, files=[tmp_path / "report.html"], notes=["n."])
+
+    published.answer = answer
+    assert cli.main(["--report-only", "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    for line in (
+        "good                 2 pass, 1 not comparable",
+        "bad                  1 pass, 1 fail",
+        "published:        2 of 3 pass (1 not comparable)",
+        "reference:        1 of 2 pass (1 fail)",
+        "3 pass   1 fail   0 missing   1 not comparable",
+        "tfviz: n.",
+        f"{(tmp_path / 'report.html').as_uri()}  (10 bytes)",
+    ):
+        assert line in printed.splitlines(), line
+    (row,) = [line for line in printed.splitlines() if "n1" in line]
+    assert [cell.strip() for cell in row.split("│")[1:-1]] == ["bad", "n1", "≥ 1.000", "2.500", "reference"]
+    assert "own bound" not in printed
+    assert cli.main(["--report-only", "--only", "good", "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "2 pass   0 fail   0 missing   1 not comparable" in printed
+    assert "Not as expected" not in printed
+
+
+def test_done(tmp_path, parts, templates, pdf, capsys):
     assert cli.main(["--only", "good", "--out", str(tmp_path), "--seed", "3"]) == 0
     printed = capsys.readouterr().out
-    assert "1 pass   0 fail   1 missing   0 not comparable" in printed
+    assert "1 pass   0 fail   0 missing   0 not comparable" in printed
     html = (tmp_path / "report.html").read_text()
-    assert 'src="figures/good/line.svg"' in html
-    assert "This part did not run" in html
+    assert "A level line." in html
+    assert "bad" not in html, "it was not asked for"
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
     grades = json.loads((tmp_path / "grades.json").read_text())
-    assert [row["status"] for row in grades["verdicts"]] == ["pass", "missing"]
+    assert [row["status"] for row in grades["verdicts"]] == ["pass"]
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert [part["status"] for part in manifest["parts"]] == ["done", "not run"]
     assert parts[0].runs[0].context.seed == 3
@@ -225,18 +306,283 @@ def test_an_output_folder_that_cannot_be_made(tmp_path, parts, capsys):
     assert "Not a directory" in capsys.readouterr().err
 
 
-def test_interrupted(tmp_path, parts, capsys):
+def test_run_is_meant_where_no_command_is_named(tmp_path, parts, published):
+    assert cli.main(["run", "--only", "good", "--out", str(tmp_path), "--seed", "3"]) == 0
+    assert parts[0].runs[0].context.seed == 3
+
+
+def test_a_command_that_there_is_not(parts, capsys):
+    assert exit_status(["atlsa"]) == 2
+    assert "no command atlsa; there are: run, init" in capsys.readouterr().err
+
+
+def test_init_writes_what_there_is_to_fill_in_and_it_can_be_used_as_it_is(
+    tmp_path, parts, published, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["init", "new"]) == 0
+    assert "written: new/report.toml" in capsys.readouterr().out.splitlines()
+    assert cli.main(["init", "new"]) == 0
+    assert "kept as it was: new/report.toml" in capsys.readouterr().out.splitlines()
+    monkeypatch.chdir(tmp_path / "new")
+    assert cli._report(cli.parser().parse_args([])).answers == Path("answers")
+    assert cli.main(["--only", "good"]) == 0
+
+
+@pytest.fixture
+def read(parts):
+    """What the command line says of whose report it is."""
+    return lambda *arguments: cli._report(cli.parser().parse_args(arguments))
+
+
+def test_options_go_before_report_toml(tmp_path, read):
+    (tmp_path / "report.toml").write_text(
+        'title = "Mine"\nauthors = ["A"]\nids = ["1"]\ncourse = "C"\ndate = "today"\npaper = "letter"\n'
+    )
+    Image.new("RGB", (40, 30)).save(tmp_path / "hero.png")
+    config = ["--config", str(tmp_path / "report.toml")]
+    plain = read(*config).personal
+    assert (plain.title, plain.authors, plain.ids, plain.paper) == ("Mine", ("A",), ("1",), "letter")
+    given = read(
+        *config,
+        *("--title", "Yours", "--subtitle", "S", "--author", "B", "--author", "C", "--id", "2", "--id", "3"),
+        *(
+            "--course",
+            "D",
+            "--date",
+            "1 May",
+            "--lang",
+            "en",
+            "--paper",
+            "a4",
+            "--hero",
+            str(tmp_path / "hero.png"),
+        ),
+    ).personal
+    assert (given.hero.width, given.hero.height) == (40, 30)
+    assert replace(given, hero=None) == personal.Personal(
+        "Yours", "S", ("B", "C"), ("2", "3"), "D", "1 May", "en", "a4"
+    )
+
+
+def test_report_toml_and_answers_are_found_where_one_stands(tmp_path, read, monkeypatch):
+    assert read().personal == personal.Personal()
+    assert read().answers is None
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "answers").mkdir()
+    assert read().answers == Path("answers")
+    (tmp_path / "report.toml").write_text('title = "Mine"\n')
+    assert read().personal.title == "Mine"
+    other = tmp_path / "other"
+    (other / "answers").mkdir(parents=True)
+    (other / "report.toml").write_text('title = "Another"\n')
+    assert read("--config", str(other / "report.toml")).personal.title == "Another"
+    assert read("--config", str(other / "report.toml")).answers == other / "answers"
+    assert read("--answers", str(other / "answers")).answers == other / "answers"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--config", "report.toml"], "report.toml"),
+        (["--config", "none.toml"], "none.toml"),
+        (["--lang", "xx"], "must be one of en"),
+        (["--answers", "none"], "none is not a folder"),
+        (["--hero", "none.png"], "none.png"),
+    ],
+)
+def test_what_the_report_cannot_be_made_with_stops_before_anything_runs(
+    tmp_path, parts, published, arguments, says, capsys
+):
+    Path("report.toml").write_text("colour = 3\n")
+    if "--config" not in arguments:
+        Path("report.toml").unlink()
+    for more in ([], ["--report-only"]):
+        assert cli.main([*arguments, *more, "--out", str(tmp_path / "out")]) == 2
+        error = capsys.readouterr().err
+        assert says in error
+        assert error.count("\n") == 1
+    assert parts[0].runs == []
+    assert published.calls == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bad_report_toml_costs_no_stored_result(tmp_path, parts, templates, capsys):
+    cli.main(["--only", "good", "--out", str(tmp_path)])
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    Path("report.toml").write_text("title = 3\n")
+    assert cli.main(["--report-only", "--out", str(tmp_path)]) == 2
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_the_page_is_there_before_the_first_part_and_grows(tmp_path, parts, templates, capsys, monkeypatch):
+    seen = []
+
+    class Looking(FakePart):
+        def run(self, settings, context):
+            seen.append((tmp_path / "report.html").read_text())
+            return super().run(settings, context)
+
+    monkeypatch.setattr("tfviz.experiment.growing.SHARE", 1e9)
+    monkeypatch.setattr(cli, "PARTS", (Looking(ID="good"), Looking(ID="bad")))
+    assert cli.main(["--out", str(tmp_path)]) == 0
+    first, second = seen
+    assert BEING_COMPUTED in first
+    assert NOT_YET in first
+    assert "It is" not in first
+    assert BEING_COMPUTED in second
+    assert NOT_YET not in second
+    assert "It is" in second
+    last = (tmp_path / "report.html").read_text()
+    assert BEING_COMPUTED not in last
+    printed = capsys.readouterr().out
+    assert printed.index((tmp_path / "report.html").as_uri()) < printed.index("[1 of 2] good: running")
+    assert "[2 of 2] bad: done in" in printed
+
+
+def test_how_often_the_report_is_rendered(tmp_path, parts, published, monkeypatch):
+    """Before the first part, after each that is not the last, and at the end; what is kept makes no page anew."""
+    monkeypatch.setattr("tfviz.experiment.growing.SHARE", 1e9)
+    cli.main(["--out", str(tmp_path)])
+    assert published.calls == [
+        {"asked_for": None, "pending": {"good": BEING_COMPUTED, "bad": NOT_YET}, "pdf": False, "exports": ()},
+        {"asked_for": None, "pending": {"bad": BEING_COMPUTED}, "pdf": False, "exports": ()},
+        {"asked_for": None, "exports": []},
+    ]
+    published.calls.clear()
+    cli.main(["--out", str(tmp_path), "--only", "good"])
+    assert published.calls == [{"asked_for": ["good"], "exports": []}]
+    published.calls.clear()
+    cli.main(["--out", str(tmp_path), "--report-only"])
+    cli.main(["--out", str(tmp_path), "--report-only", "--only", "good", "--export", "markdown"])
+    assert published.calls == [
+        {"asked_for": [], "redraw": True, "exports": []},
+        {"asked_for": ["good"], "redraw": True, "exports": ["markdown"]},
+    ]
+
+
+def test_the_time_that_is_left_is_that_of_what_will_be_computed(
+    tmp_path, parts, published, capsys, monkeypatch
+):
+    asked = []
+
+    def expected(chosen, stored, **how):
+        asked.append(({part.ID for part in chosen}, set(stored), how))
+        return {"good": 7200.0, "bad": 10_800.0}
+
+    monkeypatch.setattr(cli, "expected", expected)
+    cli.main(["--out", str(tmp_path)])
+    assert "[1 of 2] good: running, about 5.0 h left" in capsys.readouterr().out
+    cli.main(["--out", str(tmp_path)])
+    printed = capsys.readouterr().out
+    assert "[1 of 2] good: unchanged, kept" in printed
+    assert "[2 of 2] bad: running, about 3.0 h left" in printed
+    cli.main(["--out", str(tmp_path), "--quick", "--only", "good"])
+    both, full = {"good", "bad"}, {"quick": False, "train": False}
+    assert asked == [
+        (both, set(), full),
+        (both, both, full),
+        ({"good"}, {"good"}, {"quick": True, "train": False}),
+    ]
+
+
+def test_the_page_that_grows_speaks_the_report_s_language(tmp_path, parts, published, monkeypatch):
+    used = []
+
+    @contextmanager
+    def use(code):
+        used.append(code)
+        monkeypatch.setattr(cli.language, "gettext", str.upper)
+        yield
+        monkeypatch.setattr(cli.language, "gettext", str)
+
+    monkeypatch.setattr(cli.language, "load", used.append)
+    monkeypatch.setattr(cli.language, "use", use)
+    monkeypatch.setattr(personal, "load", lambda *_, **__: personal.Personal(language="he"))
+    cli.main(["--out", str(tmp_path), "--only", "good"])
+    assert published.calls[0]["pending"] == {"good": BEING_COMPUTED.upper()}
+    assert used == ["he", "he"]
+
+
+def test_a_page_that_fails_meanwhile_stops_nothing(tmp_path, parts, published, capsys):
+    def answer(done, pending=None, **_):
+        if pending:
+            raise ValueError("no room")
+        return done
+
+    published.answer = answer
+    assert cli.main(["--out", str(tmp_path), "--only", "good"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("cannot be rendered yet (ValueError: no room)") == 1
+    assert "can be opened now" not in printed
+    assert "good                 nothing to compare" in printed
+
+
+def test_interrupted_renders_what_is_there(tmp_path, parts, templates, pdf, capsys):
+    parts[1].error = KeyboardInterrupt()
+    assert cli.main(["--out", str(tmp_path)]) == 130
+    printed = capsys.readouterr()
+    assert "Stopped: rendering what there is." in printed.err
+    assert "1 of 2 parts are done; run again to go on." in printed.out
+    html = (tmp_path / "report.html").read_text()
+    assert "It is" in html
+    assert BEING_COMPUTED not in html
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+    assert (tmp_path / "report.pdf").as_uri() in printed.out
+    assert Store(tmp_path).load("good").status == "done"
+    assert not (tmp_path / "results" / "bad.json").exists()
+
+
+def test_interrupted_before_anything_was_done_leaves_no_page_of_what_will_not_come(
+    tmp_path, parts, templates, capsys
+):
     parts[0].error = KeyboardInterrupt()
+    assert cli.main(["--out", str(tmp_path)]) == 130
+    assert "0 of 2 parts are done" in capsys.readouterr().out
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_interrupted_twice_stops_at_once(tmp_path, parts, published, capsys):
+    def answer(done, pending=None, **_):
+        if not pending:
+            raise KeyboardInterrupt
+        return done
+
+    parts[1].error, published.answer = KeyboardInterrupt(), answer
     assert cli.main(["--out", str(tmp_path)]) == 130
     assert "run again to go on" in capsys.readouterr().err
 
 
+def test_interrupted_and_the_report_fails(tmp_path, parts, published, capsys):
+    def answer(done, pending=None, **_):
+        if not pending:
+            raise BadFileError("x is gone.")
+        return done
+
+    parts[1].error, published.answer = KeyboardInterrupt(), answer
+    assert cli.main(["--out", str(tmp_path)]) == 130
+    assert "the report could not be rendered: x is gone." in capsys.readouterr().err
+
+
+def test_terminated_is_interrupted(tmp_path, parts, published, capsys, monkeypatch):
+    class Killed(FakePart):
+        def run(self, settings, context):
+            os.kill(os.getpid(), signal.SIGTERM)
+            return super().run(settings, context)
+
+    monkeypatch.setattr(cli, "PARTS", (parts[0], Killed(ID="bad")))
+    before = signal.getsignal(signal.SIGTERM)
+    assert cli.main(["--out", str(tmp_path)]) == 130
+    assert published.calls[-1] == {"asked_for": ["good"], "exports": []}
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert "1 of 2 parts are done" in capsys.readouterr().out
+
+
 @pytest.fixture
-def trained(monkeypatch, tmp_path_factory):
+def trained(monkeypatch, tmp_path_factory, published):
     """A part that asks for CIFAR-10, which is neither here nor to be had but from a replaced `fetch`."""
     part = FakePart(ID="cifar_cnn", INPUTS=("data_dir", "train"))
     monkeypatch.setattr(cli, "PARTS", (part, FakePart(ID="good")))
-    monkeypatch.setattr(cli, "_publish", lambda out, asked_for: 0)
     monkeypatch.setattr(cifar10, "find", lambda data_dir=None: data_dir)
     part.asked = []
 
@@ -259,6 +605,7 @@ def test_only_training_fetches_cifar10(tmp_path, trained, capsys):
     assert trained.runs[-1].context.inputs.data_dir is None
     assert run("--train", "smoke") == 0
     assert trained.asked == [False]
+    assert "cifar_cnn: running\n" in capsys.readouterr().out, "nobody knows how long"
     assert trained.runs[-1].context.inputs.train == "smoke"
     assert trained.runs[-1].context.inputs.data_dir.is_dir()
     count = len(trained.runs)

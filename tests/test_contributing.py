@@ -155,9 +155,11 @@ def test_the_part_has_its_number_its_figure_its_verdict_and_its_section(with_par
     (figure,) = result.figures
     assert (root / "reports" / figure.path).stat().st_size > 1000
     page = (root / "reports" / "report.html").read_text(encoding="utf-8")
-    section = page.split('<h2 id="mirror">A picture and its mirror image</h2>')[1].split("</section>")[0]
-    assert f'src="{figure.path}"' in section
-    assert 'The answers differ by <span class="value">0.' in section
+    section = page.split('<section class="part" id="mirror"')[1].split("</section>")[0]
+    assert ">A picture and its mirror image</h2>" in section
+    assert 'id="mirror-pictures"' in section
+    assert 'The answers differ by <span class="nw">0.' in section
+    assert "difference for a picture that is its own mirror image" in section
     verdicts = json.loads((root / "reports" / "grades.json").read_text())["verdicts"]
     assert [row["status"] for row in verdicts if row["part"] == "mirror"] == ["pass"]
 

@@ -13,10 +13,10 @@ from PIL import Image
 
 HERE = Path(__file__).resolve().parent
 PAGES = {
-    "verdicts": "Measured against expected",
+    "cover": "What a trained network looks for, and what deceives it",
     "conv1_filters": "All filters of conv1, each scaled to [0, 1] on its own",
-    "conv1_units": "After the ascent: the whole picture",
-    "attack": "The original and what became of it",
+    "conv1_units": "The whole picture after the ascent",
+    "attack": "Each picture with the network’s first class",
 }
 """Name of each picture, and words of which the first page that has them is shown."""
 DOTS_PER_INCH = 100

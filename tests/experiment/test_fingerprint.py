@@ -73,10 +73,10 @@ def write(path, content):
         ("assets/cifar_cnn.npz", CIFAR),
         ("assets/cifar_published.json", {"cifar_resnet"}),
         ("assets/cifar_study.json", {"cifar_cnn"}),
-        ("assets/ringach2002.csv", {"conv1_filters"}),
+        ("assets/ringach2002.csv", {"conv1_filters", "conv1_units"}),
         ("models/three_node.py", {"training_hardness"}),
         ("models/narrow.py", {"narrow_network"}),
-        ("measures/gabor.py", {"conv1_filters"}),
+        ("measures/gabor.py", {"conv1_filters", "conv1_units"}),
         ("measures/filters.py", {"conv1_filters"}),
         ("measures/costs.py", {"receptive_fields"}),
         ("measures/spectrum.py", {"class_neuron", "natural_prior"}),
@@ -128,10 +128,10 @@ def test_a_network_s_code_counts_where_the_part_runs_on_it(package):
 
 
 def test_of_a_part_only_what_it_computes_with_counts(package):
-    drawing = '"The unit\'s output at each step; dotted: the closed-form bound."'
+    drawing = '"The unit’s output at each step; dotted: the closed-form bound."'
     assert changed(package, "parts/conv1_units.py", drawing, '"Another caption."') == set()
     assert changed(package, "parts/conv1_units.py", '"""As published;', '"""As it was published;') == set()
-    assert changed(package, "parts/conv1_units.py", "0.005, ", "0.05, ") == set(), "a tolerance"
+    assert changed(package, "parts/conv1_units.py", "0.005,", "0.05,") == set(), "a tolerance"
     assert changed(package, "parts/conv1_units.py", "kernel > 0", "kernel >= 0") == {"conv1_units"}
     assert changed(package, "parts/_toward_class.py", "np.exp(", "1 * np.exp(") == {
         "class_image",

@@ -1,6 +1,20 @@
+import csv
+import io
+from dataclasses import fields, replace
+
 import pytest
 
-from tfviz.experiment.grading import KINDS, Expected, as_json, by_kind, grade, grade_all, summary
+from tfviz.experiment.grading import (
+    KINDS,
+    Expected,
+    Verdict,
+    as_csv,
+    as_json,
+    by_kind,
+    grade,
+    grade_all,
+    summary,
+)
 from tfviz.experiment.part import Number
 from tfviz.experiment.store import PartResult
 from tfviz.parts import PARTS
@@ -122,3 +136,50 @@ def test_a_bound_that_the_project_set_is_called_so():
             assert expected.kind in KINDS
             if expected.comparison != "equal" and expected.kind == "reference":
                 assert expected.value <= 1e-5, f"{part.ID}: {expected.number}"
+
+
+VERDICT = Verdict("p", "n", 10.0, -0.1, 0.5, "reference", "x", "pass", "at least", "alexnet", "")
+
+
+def table(*verdicts):
+    """The rows of grades.csv, read back."""
+    return list(csv.DictReader(io.StringIO(as_csv(verdicts), newline="")))
+
+
+def test_the_table_has_a_row_a_verdict_and_numbers_to_their_last_digit():
+    graded = grade("p", Expected("n", 10.0, 0.5, "published", "track B"), result(1 / 3))
+    missing = grade("q", Expected("m", 1, 0, "reference", "by hand, twice"), None)
+    (first, second) = table(graded, missing)
+    assert list(first) == [
+        name
+        for field in fields(Verdict)
+        for name in (("spread_low", "spread_high") if field.name == "spread" else (field.name,))
+    ]
+    assert (first["part"], first["number"], first["status"], first["network"]) == (
+        "p",
+        "n",
+        "fail",
+        "alexnet",
+    )
+    assert float(first["measured"]) == 1 / 3
+    assert (first["spread_low"], first["spread_high"]) == ("", "")
+    assert (second["measured"], second["network"], second["source"]) == ("", "", "by hand, twice")
+
+
+def test_the_table_has_both_ends_of_a_range():
+    (row,) = table(replace(VERDICT, spread=(-0.2, 0.3), repeats=3))
+    assert (row["spread_low"], row["spread_high"], row["repeats"]) == ("-0.2", "0.3", "3")
+
+
+def test_the_table_is_one_by_rfc_4180():
+    text = as_csv([replace(VERDICT, source='two\nlines, "quoted"')])
+    assert text.count("\r\n") == 2
+    assert ',"two\nlines, ""quoted""",' in text
+    assert text.endswith("\r\n")
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_text_in_the_table_is_no_formula_and_a_number_is_a_number(start):
+    (row,) = table(replace(VERDICT, network=f"{start}1+1", measured=-0.1))
+    assert row["network"] == f"'{start}1+1"
+    assert row["measured"] == "-0.1"

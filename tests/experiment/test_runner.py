@@ -260,3 +260,92 @@ def test_a_part_that_could_not_be_stored_is_a_failed_part(run, tmp_path):
     result, _ = run(Broken())
     assert result.status == "failed"
     assert "set is not JSON serializable" in result.reason
+
+
+def test_what_will_be_computed_is_known_beforehand_without_a_download(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(fetch, "fetch", lambda name, **_: here(name))
+    kept, changed = FakePart(ID="kept"), FakePart(ID="changed")
+    networks, failed = FakePart(ID="networks", NETWORKS=("alexnet", "squeezenet")), FakePart(ID="failed")
+    never = FakePart(ID="never")
+
+    def here(name):
+        return fetch.WeightsFile(tmp_path, "ab" * 32, "a test", name)
+
+    # AlexNet could not be had when it ran, and is not looked for now.
+    monkeypatch.setattr(fetch, "find", lambda name, *_: here(name) if name == "squeezenet" else None)
+    monkeypatch.setattr(networks, "NETWORKS", ("squeezenet",))
+    for part in (kept, changed, networks):
+        run(part)
+    monkeypatch.setattr(networks, "NETWORKS", ("alexnet", "squeezenet"))
+    run(FakePart(ID="failed", error=ZeroDivisionError("once")))
+    monkeypatch.setattr(fetch, "fetch", lambda name, **_: pytest.fail("nothing is downloaded for it"))
+    changed.SETTINGS = changed.QUICK
+    parts = [kept, changed, networks, failed, never]
+
+    def waiting(**options):
+        return Runner(Options(tmp_path, **options), Reporter()).waiting(parts)
+
+    assert waiting() == ["changed", "failed", "never"]
+    assert waiting(seed=1) == [part.ID for part in parts]
+    assert waiting(force=True) == [part.ID for part in parts]
+    monkeypatch.setattr(fetch, "find", lambda name, *_: None)
+    assert waiting() == ["changed", "networks", "failed", "never"]
+    assert len(kept.runs) == 1
+
+
+def test_files_that_cannot_be_read_are_no_current_ones(run, tmp_path, monkeypatch):
+    def fake_fetch(name, **_options):
+        return fetch.WeightsFile(tmp_path, "ab" * 32, "a test", name)
+
+    picture = tmp_path / "mine.png"
+    picture.write_bytes(b"one")
+    options = Options(tmp_path, inputs=Inputs(image=picture), weights={"squeezenet": tmp_path / "none.h5"})
+    part = FakePart(NETWORKS=("squeezenet",))
+    with monkeypatch.context() as patch:
+        patch.setattr(fetch, "fetch", fake_fetch)
+        run(part)
+    assert Runner(options, Reporter()).waiting([part]) == ["fake"]
+    result, _ = run(FakePart(INPUTS=("image",)), inputs=Inputs(image=picture))
+    assert result.status == "done"
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("tfviz.experiment.runner.file_sha256", refuse)
+    assert Runner(options, Reporter()).waiting([FakePart(INPUTS=("image",))]) == ["fake"]
+    failed, printed = run(FakePart(INPUTS=("image",)), inputs=Inputs(image=picture))
+    assert (failed.status, failed.reason) == ("failed", f"{picture}: Permission denied.")
+    assert f"fake: failed: {picture}: Permission denied." in printed
+
+
+def test_the_reporter_learns_how_each_part_ended(tmp_path, monkeypatch):
+    said = []
+
+    class Kept(Reporter):
+        def starts(self, part, network):
+            said.append((part, network))
+
+        def ends(self, part, how, seconds=None):
+            said.append((part, how.partition(" ")[0], seconds is not None))
+
+    def no_weights(name, **_options):
+        raise WeightsUnavailableError("alexnet cannot be had.")
+
+    monkeypatch.setattr(fetch, "fetch", no_weights)
+    runner = Runner(Options(tmp_path), Kept(Console(file=io.StringIO())))
+    good = FakePart(ID="good")
+    for part in (
+        good,
+        good,
+        FakePart(ID="bad", error=ValueError("x")),
+        FakePart(ID="no", NETWORKS=("alexnet",)),
+    ):
+        runner.run(part)
+    assert said == [
+        ("good", None),
+        ("good", "done", True),
+        ("good", "unchanged,", False),
+        ("bad", None),
+        ("bad", "failed:", False),
+        ("no", "not", False),
+    ]

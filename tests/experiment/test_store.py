@@ -6,7 +6,7 @@ import pytest
 
 from tfviz.errors import BadFileError
 from tfviz.experiment.part import Number
-from tfviz.experiment.store import SCHEMA, FigureFile, PartResult, Store
+from tfviz.experiment.store import SCHEMA, FigureFile, PartResult, Store, Written
 from tfviz.files.hashes import array_sha256
 
 MAP = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -35,7 +35,11 @@ def stored(store):
 
 def draw(folder):
     (folder / "pictures.svg").write_text("<svg/>")
-    return [(folder / "pictures.svg", "A caption", "A text")], {"curves": "ValueError: no"}
+    (folder / "pictures.live.json").write_text("{}")
+    written = Written(
+        folder / "pictures.svg", "A caption", "A text", "A finding.", folder / "pictures.live.json"
+    )
+    return [written], {"curves": "ValueError: no"}
 
 
 def test_what_is_stored_comes_back(store, stored):
@@ -63,7 +67,9 @@ def test_the_file_is_the_contract(store, stored, tmp_path):
     (figure,) = written["figures"]
     assert figure["path"] == "figures/conv1_units/pictures.svg"
     assert (figure["caption"], figure["alt"]) == ("A caption", "A text")
-    assert len(figure["sha256"]) == 64
+    assert figure["finding"] == "A finding."
+    assert figure["live"] == "figures/conv1_units/pictures.live.json"
+    assert len(figure["sha256"]) == len(figure["live_sha256"]) == 64
     assert written["provenance"]["seed"] == 0
 
 
@@ -83,6 +89,13 @@ def test_figures_that_changed_are_not_whole(store, stored, tmp_path):
     file.write_text("<svg>other</svg>")
     assert not store.figures_are_whole(drawn)
     file.unlink()
+    assert not store.figures_are_whole(drawn)
+
+
+def test_what_a_browser_shows_in_a_figure_s_place_belongs_to_it(store, stored, tmp_path):
+    drawn = store.save_figures(stored, "key", draw)
+    assert store.figures_are_whole(drawn)
+    (tmp_path / "figures" / "conv1_units" / "pictures.live.json").write_text('{"kind": "other"}')
     assert not store.figures_are_whole(drawn)
 
 
@@ -145,13 +158,12 @@ def test_a_damaged_result_names_its_file(tmp_path, content):
 
 def test_manifest_lists_every_part_and_file(store, stored, tmp_path):
     drawn = store.save_figures(stored, "key", draw)
-    assert drawn.figures == (
-        FigureFile(drawn.figures[0].path, "A caption", "A text", drawn.figures[0].sha256),
-    )
+    (figure,) = drawn.figures
+    assert isinstance(figure, FigureFile)
     store.write_manifest({"conv1_units": drawn}, ["conv1_units", "other"])
     parts = json.loads((tmp_path / "manifest.json").read_text())["parts"]
     assert parts[0]["status"] == "done"
-    assert len(parts[0]["files"]) == 3
+    assert len(parts[0]["files"]) == 4
     for file in parts[0]["files"]:
         assert (tmp_path / file).is_file()
     assert parts[1] == {"part": "other", "status": "not run", "reason": "not asked for", "files": []}

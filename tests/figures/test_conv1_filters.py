@@ -3,7 +3,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from tfviz import figures as draw
-from tfviz.figures.style import BLUE, GREEN, ORANGE, PINK
+from tfviz.figures.style import SERIES
 
 
 def test_each_group_has_its_points_colour_and_label_and_each_cut_its_line():
@@ -13,17 +13,16 @@ def test_each_group_has_its_points_colour_and_label_and_each_cut_its_line():
     ]
     figure = draw.two_criteria(groups, (0.3, 0.75), xlabel="selectivity", ylabel="explained")
     (axes,) = figure.axes
-    for points, (label, x, y), colour in zip(
-        axes.collections, groups, (BLUE, ORANGE, GREEN, PINK), strict=True
-    ):
+    for points, (label, x, y), colour in zip(axes.collections, groups, SERIES, strict=True):
         np.testing.assert_allclose(points.get_offsets(), np.stack([x, y], axis=1))
         assert points.get_label() == label
         assert to_hex(points.get_facecolor()[0]) == colour
     vertical, horizontal = axes.lines
     assert set(vertical.get_xdata()) == {0.3}
     assert set(horizontal.get_ydata()) == {0.75}
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == [name for name, _, _ in groups]
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("selectivity", "explained")
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [name for name, _, _ in groups]
+    assert (axes.get_xlabel(), axes.get_title(loc="left")) == ("selectivity", "explained")
 
 
 @pytest.mark.parametrize(("lowest", "end"), [(0.4, -0.02), (-0.3, -0.32)])

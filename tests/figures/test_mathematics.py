@@ -4,7 +4,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from tfviz.figures.mathematics import as_image, as_mathml
+from tfviz.figures.mathematics import as_image, as_mathml, spoken
+from tfviz.figures.style import INK
 
 MATHML = "{http://www.w3.org/1998/Math/MathML}"
 
@@ -12,7 +13,8 @@ MATHML = "{http://www.w3.org/1998/Math/MathML}"
 def test_mathml_says_what_the_latex_says():
     element = ET.fromstring(as_mathml(r"x_{i} < \frac{1}{2}"))
     assert element.tag == f"{MATHML}math"
-    assert element.get("alttext") == r"x_{i} < \frac{1}{2}"
+    assert element.get("alttext") == "x_i < 1 / 2"
+    assert element.get("dir") == "ltr"
     assert [leaf.text for leaf in element.iter() if leaf.text] == ["x", "i", "<", "1", "2"]
     assert element.find(f".//{MATHML}mfrac") is not None
     assert ET.fromstring(as_mathml("x", display=True)).get("display") == "block"
@@ -20,7 +22,7 @@ def test_mathml_says_what_the_latex_says():
 
 def test_the_drawing_stands_on_the_line():
     """A letter without a descender ends at the line, give or take a hair; one with a descender goes below it."""
-    depth = {letter: float(re.search(r"vertical-align: (\S+)em", as_image(letter))[1]) for letter in "xy"}
+    depth = {letter: float(re.search(r"vertical-align:(\S+)em", as_image(letter))[1]) for letter in "xy"}
     assert depth["x"] == pytest.approx(0, abs=0.06)
     assert depth["y"] < depth["x"] - 0.1
 
@@ -28,7 +30,41 @@ def test_the_drawing_stands_on_the_line():
 def test_the_drawing_is_a_vector_drawing_with_its_text():
     image = as_image(r'\sum_{i=1}^{n} a_i "q"', display=True)
     assert 'class="math display"' in image
-    assert 'alt="\\sum_{i=1}^{n} a_i &quot;q&quot;"' in image
+    assert 'alt="∑ from i = 1 to n a_i &quot;q&quot;"' in image
     svg = base64.b64decode(re.search('base64,([^"]+)', image)[1])
     assert ET.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
     assert b"<image" not in svg
+    assert INK.encode() in svg
+
+
+def test_both_say_what_they_are_told_to():
+    for formula in (as_mathml("x", said='the "x" < 1'), as_image("x", said='the "x" < 1')):
+        assert re.search('alt(?:text)?="([^"]*)"', formula)[1] == "the &quot;x&quot; &lt; 1"
+
+
+@pytest.mark.parametrize(
+    ("latex", "said"),
+    [
+        (r"\frac{\partial f}{2}", "(∂f) / 2"),
+        (r"\mathrm{relu}(-x) - x'^2", "relu(−x) − x′^2"),
+        (r"2^{n-1} \cdot w_i x_i", "2^(n − 1) · w_i x_i"),
+        (r"\left|x\right| \le \sqrt{2}", "|x| ≤ √(2)"),
+        (r"\tilde{x}_i, \quad \max u", "x tilde_i, max u"),
+        (r"\begin{cases} h & w > 0 \\ l & \text{else} \end{cases}", "{h w > 0; l else"),
+        (r"\sigma_x^2", "σ_x^2"),
+    ],
+)
+def test_a_formula_is_said_without_latex(latex, said):
+    assert spoken(latex) == said
+
+
+def test_a_formula_is_said_in_the_language_in_use_even_if_it_was_drawn_before(monkeypatch):
+    assert "from" in as_mathml(r"\sum_{i=1}^n i")
+    monkeypatch.setattr("tfviz.figures.mathematics._", lambda _: "{sum} ab {first} auf {last}")
+    assert 'alttext="∑ ab i = 1 auf n i"' in as_mathml(r"\sum_{i=1}^n i")
+
+
+def test_the_drawing_is_as_large_as_the_text_around_it():
+    """A digit is as high as one of the text's, 0.714 em, give or take a line."""
+    height = float(re.search(r";height:([\d.]+)em", as_image("1"))[1])
+    assert height == pytest.approx(1.06 * 0.72, abs=0.03)

@@ -1,12 +1,11 @@
 import numpy as np
 import pytest
-from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_hex, to_rgba
 
 from tfviz import figures as draw
+from tfviz.figures.style import BLACK, COLUMN, MARKS, PAGE, PALETTE, WHITE
 
-BLUE, ORANGE, GREEN, PINK, YELLOW = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#f0e442"
-MUTED = "#66727f"
+ORANGE, BLUE, *_ = MARKS
 
 # Red, green, blue; white, black, half grey: with the greys they get below a map.
 COLOURS = np.array([[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 1, 1], [0, 0, 0], [0.5, 0.5, 0.5]]])
@@ -18,12 +17,25 @@ def shown(axes, index=0):
 
 
 def panels(figure):
-    return [axes for axes in figure.axes if axes.images]
+    return [axes for axes in figure.axes if axes.images and axes.get_aspect() == 1]
+
+
+def bars(figure):
+    """The axes of the colour bars."""
+    return [axes for axes in figure.axes if axes.get_aspect() == "auto"]
 
 
 def place(axes):
-    cell = axes.get_subplotspec()
-    return cell.rowspan.start, cell.colspan.start
+    """Row and column among the panels of the figure, the upper left is (0, 0)."""
+    boxes = [each.get_position() for each in panels(axes.figure)]
+    tops = sorted({round(-box.y1, 6) for box in boxes})
+    lefts = sorted({round(box.x0, 6) for box in boxes})
+    box = axes.get_position()
+    return tops.index(round(-box.y1, 6)), lefts.index(round(box.x0, 6))
+
+
+def heading(axes):
+    return axes.get_title(loc="left")
 
 
 def squares(axes):
@@ -68,19 +80,21 @@ def test_a_constant_is_grey(shades):
     np.testing.assert_array_equal(shades(np.full((2, 3), -7.0)), np.full((2, 3), 0.5))
 
 
-def test_tile_grid_goes_row_after_row_one_white_pixel_apart():
+def test_tile_grid_goes_row_after_row_one_transparent_pixel_apart():
     tiles = np.arange(5 * 2 * 3 * 3).reshape(5, 2, 3, 3) / 100
-    figure = draw.tile_grid(tiles, columns=3)
+    figure = draw.tile_grid(tiles, columns=3, number_rows=False)
     (axes,) = figure.axes
-    canvas = shown(axes)
+    canvas, there = shown(axes)[..., :3], shown(axes)[..., 3]
     assert canvas.shape == (5, 11, 3)
     np.testing.assert_array_equal(canvas[0:2, 0:3], tiles[0])
     np.testing.assert_array_equal(canvas[0:2, 4:7], tiles[1])
     np.testing.assert_array_equal(canvas[0:2, 8:11], tiles[2])
     np.testing.assert_array_equal(canvas[3:5, 0:3], tiles[3])
     np.testing.assert_array_equal(canvas[3:5, 4:7], tiles[4])
-    for white in (canvas[2], canvas[:, 3], canvas[:, 7], canvas[3:5, 8:11]):
-        assert (white == 1).all()
+    expected = np.ones((5, 11))
+    for between in (np.s_[2], np.s_[:, 3], np.s_[:, 7], np.s_[3:5, 8:11]):
+        expected[between] = 0
+    np.testing.assert_array_equal(there, expected)
     width, height = figure.get_size_inches()
     assert height / width == pytest.approx(5 / 11)
 
@@ -98,11 +112,10 @@ def test_tile_grid_numbers_each_row_by_its_first_tile_and_each_column_by_what_it
 def test_picture_table_has_a_row_of_pictures_for_each_label_and_a_column_for_each_heading():
     pictures = [np.full((2, 3, 3), shade) for shade in (0.1, 0.2, 0.3, 0.4, 0.5)]
     figure = draw.picture_table([("upper", pictures[:3]), ("lower", pictures[3:])], ["a", "b", "c"])
-    assert [place(axes) for axes in figure.axes] == [(row, column) for row in (0, 1) for column in (0, 1, 2)]
+    assert [place(axes) for axes in figure.axes] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]
     assert [shown(axes)[0, 0, 0] for axes in panels(figure)] == [0.1, 0.2, 0.3, 0.4, 0.5]
-    assert [axes.get_title() for axes in figure.axes] == ["a", "b", "c", "", "", ""]
-    assert [axes.get_ylabel() for axes in figure.axes] == ["upper", "", "", "lower", "", ""]
-    assert [axes.axison for axes in figure.axes] == [True] * 5 + [False]
+    assert [heading(axes) for axes in figure.axes] == ["a", "b", "c", "", ""]
+    assert [axes.get_ylabel() for axes in figure.axes] == ["upper", "", "", "lower", ""]
     for axes in panels(figure):
         assert len(axes.get_xticks()) == len(axes.get_yticks()) == 0
 
@@ -122,10 +135,53 @@ def test_picture_table_shows_a_map_in_grey_around_0():
     assert image.get_clim() == (0, 1)
 
 
-@pytest.mark.parametrize(("shape", "interpolation"), [((63, 90, 3), "nearest"), ((64, 90, 3), "none")])
-def test_only_small_pictures_are_enlarged_pixel_by_pixel(shape, interpolation):
-    (axes,) = draw.picture_table([("", [np.zeros(shape)])]).axes
-    assert axes.images[0].get_interpolation() == interpolation
+@pytest.mark.parametrize(("columns", "cell", "width"), [(3, 1.4, COLUMN), (5, 1.4, PAGE), (4, 1.0, COLUMN)])
+def test_a_table_s_pictures_fill_the_text_s_or_the_page_s_width(columns, cell, width):
+    figure = draw.picture_table([("", [np.zeros((2, 3, 3))] * columns)] * 2, cell=cell)
+    assert figure.get_figwidth() == pytest.approx(width)
+    boxes = [axes.get_position() for axes in figure.axes]
+    assert (min(box.x0 for box in boxes), max(box.x1 for box in boxes)) == pytest.approx((0, 1))
+    assert (min(box.y0 for box in boxes), max(box.y1 for box in boxes)) == pytest.approx((0, 1))
+    for box in boxes:  # nothing is left between a picture and its axes
+        assert box.width * width / (box.height * figure.get_figheight()) == pytest.approx(3 / 2)
+
+
+def test_a_heading_too_long_for_its_picture_takes_several_lines():
+    pictures = [np.zeros((4, 4, 3))] * 5
+    figure = draw.picture_table(
+        [("", pictures)], ["short", "much too long to stand over one picture", "", "", ""]
+    )
+    first, second = (heading(axes) for axes in figure.axes[:2])
+    assert first == "short"
+    assert second.replace("\n", " ") == "much too long to stand over one picture"
+    assert second.count("\n") >= 1
+
+
+def test_a_square_is_framed_and_shown_again_in_the_opposite_corner():
+    picture = np.random.default_rng(0).random((40, 60, 3))
+    for (top, left), corner in (((2, 3), (24, 16)), ((30, 50), (0, 0)), ((2, 50), (0, 16))):
+        (axes,) = draw.picture_table([("", [picture])], enlarge=(top, left, 5)).axes
+        np.testing.assert_array_equal(shown(axes, 1), picture[top : top + 5, left : left + 5])
+        x, y = (60 - 24, 40 - 24)
+        expected = {(24, 16): (x, y), (0, 0): (0, 0), (0, 16): (0, y)}[corner]
+        assert tuple(axes.images[1].get_extent()) == (
+            expected[0] - 0.5,
+            expected[0] + 23.5,
+            expected[1] + 23.5,
+            expected[1] - 0.5,
+        )
+        assert squares(axes)[::2] == [
+            (left - 0.5, top - 0.5, 5, 5),
+            (expected[0] - 0.5, expected[1] - 0.5, 24, 24),
+        ]
+        assert axes.get_xlim() == (-0.5, 59.5)
+        assert axes.get_ylim() == (39.5, -0.5)
+
+
+def test_an_enlarged_square_of_a_map_keeps_its_greys():
+    values = np.arange(-8.0, 8).reshape(4, 4)
+    (axes,) = draw.picture_table([("", [values])], enlarge=(0, 0, 2)).axes
+    np.testing.assert_allclose(shown(axes, 1)[..., 0], draw.centred(values)[:2, :2])
 
 
 @pytest.mark.parametrize(
@@ -139,7 +195,6 @@ def test_maps_lie_over_the_picture_with_their_first_entry_around_its_pixel(first
     np.testing.assert_array_equal(shown(axes, 1), values)
     assert tuple(shade.get_extent()) == extent
     assert shade.origin == "upper"
-    assert shade.get_interpolation() == "nearest"
     assert 0 < shade.get_alpha() < 1
     assert tuple(below.get_extent()) == (-0.5, 15.5, 11.5, -0.5)
     assert axes.get_xlim() == (-0.5, 15.5)
@@ -157,11 +212,33 @@ def test_each_map_has_its_heading_and_its_own_colour_bar():
     maps = [("one", np.array([[1.0, 3]]), "drop"), ("two", np.array([[-2.0, 7]]), "share")]
     figure = draw.maps_over_picture(np.zeros((4, 6, 3)), maps, 1, 2)
     assert [place(axes) for axes in panels(figure)] == [(0, 0), (0, 1)]
-    assert [axes.get_title() for axes in panels(figure)] == ["one", "two"]
+    assert [heading(axes) for axes in panels(figure)] == ["one", "two"]
     shades = [axes.images[1] for axes in panels(figure)]
     assert [shade.get_clim() for shade in shades] == [(1, 3), (-2, 7)]
-    assert [shade.colorbar.ax.get_xlabel() for shade in shades] == ["drop", "share"]
-    assert [shade.colorbar.ax.get_xlim() for shade in shades] == [(1, 3), (-2, 7)]
+    assert [bar.get_xlabel() for bar in bars(figure)] == ["drop", "share"]
+    assert [bar.get_xlim() for bar in bars(figure)] == [(1, 3), (-2, 7)]
+    for axes, bar in zip(panels(figure), bars(figure), strict=True):
+        above, below = axes.get_position(), bar.get_position()
+        assert (above.x0, above.x1) == pytest.approx((below.x0, below.x1))
+        assert below.y1 < above.y0
+
+
+def test_a_bar_has_the_colours_that_a_map_has_on_middle_grey():
+    figure = draw.maps_over_picture(np.full((4, 6, 3), 0.5), [("", np.array([[1.0, 3]]), "")], 1, 2)
+    ((axes,), (bar,)) = panels(figure), bars(figure)
+    shade = axes.images[1]
+    for value, column in ((1, 0), (3, -1)):
+        over = shade.get_alpha() * np.array(shade.cmap(shade.norm(value))[:3])
+        np.testing.assert_allclose(shown(bar)[0, column], over + (1 - shade.get_alpha()) * shown(axes)[0, 0])
+
+
+def test_no_number_at_a_bar_sticks_out_of_the_figure():
+    figure = draw.maps_over_picture(np.zeros((4, 6, 3)), [("", np.array([[0.0, 1]]), "")] * 3, 1, 2)
+    figure.draw_without_rendering()
+    for bar in bars(figure):
+        ends = [text.get_window_extent() for text in bar.get_xticklabels()]
+        assert min(end.x0 for end in ends) >= bar.bbox.x0 - 1
+        assert max(end.x1 for end in ends) <= bar.bbox.x1 + 1
 
 
 @pytest.mark.parametrize(("low_is_strong", "strong"), [(False, 9.0), (True, 2.0)])
@@ -181,15 +258,14 @@ def test_a_block_is_framed_in_every_panel_and_first_in_the_picture_itself():
     figure = draw.maps_over_picture(picture, [("map", np.eye(2, 3), "bar")], 1, 3, block=(2, 5, 3))
     source, mapped = panels(figure)
     assert (place(source), place(mapped)) == ((0, 0), (0, 1))
-    assert (source.get_title(), mapped.get_title()) == ("the picture", "map")
+    assert (heading(source), heading(mapped)) == ("the picture", "map")
     np.testing.assert_array_equal(shown(source), picture)
     np.testing.assert_array_equal(shown(mapped, 1), np.eye(2, 3))
     for axes in (source, mapped):
         assert squares(axes) == [(4.5, 1.5, 3, 3)] * 2
         assert not any(patch.get_fill() for patch in axes.patches)
         assert axes.patches[0].get_linewidth() > axes.patches[1].get_linewidth()
-    bars = [axes for axes in figure.axes if not axes.images]
-    assert [axes.get_visible() for axes in bars] == [False, True]
+    assert len(bars(figure)) == 1
 
 
 def test_winners_have_the_colours_that_the_legend_says():
@@ -197,7 +273,7 @@ def test_winners_have_the_colours_that_the_legend_says():
     names = [(7, "still"), (3, "ray"), (9, "snail")]
     figure = draw.winners_over_picture(np.zeros((8, 10, 3)), winners, names, 2, 3)
     (axes,) = figure.axes
-    ray, snail, other = to_rgba(ORANGE, 0.6), to_rgba(BLUE, 0.6), to_rgba(MUTED, 0.75)
+    ray, snail, other = to_rgba(ORANGE, 0.62), to_rgba(BLUE, 0.62), to_rgba(BLACK, 0.62)
     layer = shown(axes, 1)
     np.testing.assert_allclose(layer[0, 1:], [ray, ray])
     np.testing.assert_allclose(layer[1, 0], snail)
@@ -206,16 +282,18 @@ def test_winners_have_the_colours_that_the_legend_says():
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["still", "ray", "snail", "another class"]
     first, *rest = (patch.get_facecolor() for patch in legend.get_patches())
-    assert first[3] == 0
-    np.testing.assert_allclose(rest, [ray, snail, other])
+    # As on a picture's middle grey, on a light page or a dark one.
+    np.testing.assert_allclose(first, [0.675, 0.675, 0.675, 1])
+    for seen, colour in zip(rest, (ray, snail, other), strict=True):
+        np.testing.assert_allclose(seen, [*(0.62 * np.array(colour[:3]) + 0.38 * 0.675), 1])
 
 
 def test_five_winners_have_five_colours():
     names = [(index, str(index)) for index in range(6)]
     figure = draw.winners_over_picture(np.zeros((2, 12, 3)), np.arange(6)[None], names, 0.5, 2)
     layer = shown(figure.axes[0], 1)
-    assert [to_hex(colour) for colour in layer[0, 1:]] == [ORANGE, BLUE, GREEN, PINK, YELLOW]
-    np.testing.assert_allclose(layer[0, :, 3], [0, 0.6, 0.6, 0.6, 0.6, 0.6])
+    assert [to_hex(colour) for colour in layer[0, 1:]] == list(MARKS)
+    np.testing.assert_allclose(layer[0, :, 3], [0, *[0.62] * 5])
     assert [text.get_text() for text in figure.legends[0].get_texts()] == list("012345")
 
 
@@ -232,7 +310,7 @@ def test_winners_lie_where_the_maps_do():
 def test_differences_are_around_grey_and_full_at_the_limit():
     change = np.array([[[0, 0.02, -0.02], [0.01, -0.01, 0.005]], [[0.04, -0.04, 0], [0, 0, 0.015]]])
     figure = draw.amplified_differences([("one", change), ("two", -change)], 0.02)
-    assert [axes.get_title() for axes in panels(figure)] == ["one", "two"]
+    assert [heading(axes) for axes in panels(figure)] == ["one", "two"]
     expected = np.array([[[0.5, 1, 0], [0.75, 0.25, 0.625]], [[1, 0, 0.5], [0.5, 0.5, 0.875]]])
     np.testing.assert_allclose(shown(panels(figure)[0]), expected)
     np.testing.assert_allclose(shown(panels(figure)[1]), 1 - expected)
@@ -240,12 +318,10 @@ def test_differences_are_around_grey_and_full_at_the_limit():
 
 def test_the_bar_of_the_differences_is_in_levels_of_a_byte():
     figure = draw.amplified_differences([("one", np.zeros((2, 3, 3)))], 0.02)
-    (bar,) = (axes for axes in figure.axes if not axes.images)
+    (bar,) = bars(figure)
     assert bar.get_xlim() == pytest.approx((-5.1, 5.1))
     assert "1/255" in bar.get_xlabel()
-    (colours,) = (mesh for mesh in bar.collections if isinstance(mesh, QuadMesh))
-    assert colours.get_cmap().name == "gray"
-    assert colours.get_clim() == pytest.approx((-5.1, 5.1))
+    np.testing.assert_array_equal(shown(bar)[0, [0, -1]], [[0, 0, 0], [1, 1, 1]])
 
 
 def test_fields_are_squares_from_their_first_pixel_on_the_smallest_on_top():
@@ -253,10 +329,10 @@ def test_fields_are_squares_from_their_first_pixel_on_the_smallest_on_top():
     (axes,) = figure.axes
     large, small = (1.5, 1.5, 48, 48), (19.5, 19.5, 11, 11)
     assert squares(axes) == [large, large, small, small]
-    assert [to_hex(patch.get_edgecolor()) for patch in axes.patches] == ["#ffffff", BLUE, "#ffffff", ORANGE]
+    assert [to_hex(patch.get_edgecolor()) for patch in axes.patches] == [WHITE, BLUE, WHITE, ORANGE]
     assert not any(patch.get_fill() for patch in axes.patches)
-    assert axes.get_xlim() == (-0.5, 61.5)
-    assert axes.get_ylim() == (51.5, -0.5)
+    assert axes.get_xlim() == (-0.5, 60.5)
+    assert axes.get_ylim() == (50.5, -0.5)
 
 
 def test_the_label_of_a_field_is_in_its_lower_right_corner_or_beside_it():
@@ -270,8 +346,8 @@ def test_a_field_larger_than_the_picture_is_seen_whole():
     np.testing.assert_allclose(shown(axes), np.stack([GREYS] * 3, axis=2))
     assert tuple(axes.images[0].get_extent()) == (-0.5, 2.5, 1.5, -0.5)
     assert squares(axes)[0] == (9.5, 9.5, 60, 60)
-    assert axes.get_xlim() == (-0.5, 71.5)
-    assert axes.get_ylim() == (71.5, -0.5)
+    assert axes.get_xlim() == (-0.5, 70.5)
+    assert axes.get_ylim() == (70.5, -0.5)
 
 
 def test_effective_fields_are_from_0_to_their_own_largest_value():
@@ -282,7 +358,7 @@ def test_effective_fields_are_from_0_to_their_own_largest_value():
         np.testing.assert_array_equal(shown(axes), values)
     assert [axes.images[0].get_clim() for axes in figure.axes] == [(0, 4), (0, 40), (0, 400), (0, 4000)]
     assert {axes.images[0].get_cmap().name for axes in figure.axes} == {"inferno"}
-    assert [axes.get_title() for axes in figure.axes] == ["conv1", "conv2", "", ""]
+    assert [heading(axes) for axes in figure.axes] == ["conv1", "conv2", "", ""]
     assert [axes.get_ylabel() for axes in figure.axes] == ["a", "", "b", ""]
 
 
@@ -294,7 +370,6 @@ def test_the_dashed_square_is_in_the_middle_of_its_map():
     assert [patch.get_linestyle() for patch in odd.patches] == ["-", "--"]
     assert not any(patch.get_fill() for patch in odd.patches)
     assert odd.get_xlabel() == "effective 3 px"
-    assert all(spine.get_visible() for spine in odd.spines.values())
 
 
 def test_captioned_pictures_go_row_after_row_each_below_its_caption():
@@ -302,7 +377,10 @@ def test_captioned_pictures_go_row_after_row_each_below_its_caption():
     figure = draw.captioned_pictures(pictures, ["a\n1", "b\n2", "c\n3", "d\n4", "e\n5"], columns=3)
     used = panels(figure)
     assert [place(axes) for axes in used] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]
-    assert [axes.get_title() for axes in used] == ["a\n1", "b\n2", "c\n3", "d\n4", "e\n5"]
+    assert [heading(axes) for axes in used] == ["a\n1", "b\n2", "c\n3", "d\n4", "e\n5"]
     for axes, picture in zip(used, pictures, strict=True):
         np.testing.assert_array_equal(shown(axes), picture)
-    assert [axes.axison for axes in figure.axes] == [True] * 5 + [False]
+
+
+def test_marks_on_pictures_keep_their_colours_on_a_dark_page():
+    assert {BLACK, WHITE, *MARKS}.isdisjoint(PALETTE.values())

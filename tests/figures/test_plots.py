@@ -1,11 +1,13 @@
+from itertools import combinations
+
+import matplotlib
 import numpy as np
 import pytest
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 
 from tfviz import figures as draw
-
-BLUE, ORANGE, GREEN, PINK = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
-MUTED, GRID = "#66727f", "#d7dde3"
+from tfviz.figures.style import ACCENT, AMBER, BLACK, RULE, SERIES, SOFT, STYLE, VIOLET
 
 
 def points(line):
@@ -29,7 +31,14 @@ def legend(owner):
 
 
 def labels(axes):
-    return axes.get_xlabel(), axes.get_ylabel()
+    """What is on x, and what is on y: that stands over the axes."""
+    assert axes.get_ylabel() == ""
+    return axes.get_xlabel(), axes.get_title(loc="left")
+
+
+def names_at_ends(axes):
+    """{label: height within the axes} of what stands to the right of them."""
+    return {text.get_text(): text.xy[1] for text in axes.texts if text.xy[0] > 1}
 
 
 def scales(axes):
@@ -54,10 +63,10 @@ def test_gabor_sizes_has_the_cells_across_on_x_and_along_on_y(gabors):
     assert corners[0, :, 0].tolist() == corners[:, 0, 1].tolist() == [0.1, 0.2, 0.4, 0.8]
     assert (corners[:, 2, 0] == 0.4).all()
     assert scattered.get_offsets().tolist() == [[0.15, 0.7], [0.3, 0.05], [1.0, 0.35]]
-    assert axes.get_xlabel().startswith("$n_x")
-    assert axes.get_xlabel().endswith("across the stripes")
-    assert axes.get_ylabel().startswith("$n_y")
-    assert axes.get_ylabel().endswith("along the stripes")
+    assert labels(axes) == ("cycles across the stripes", "cycles along the stripes")
+    symbols = {text.get_text(): text.get_position() for text in axes.texts}
+    assert symbols["$𝑛_𝑥$"][0] > 1  # at the end of the axis across
+    assert symbols["$𝑛_𝑦$"][0] < 0
     assert bar.get_ylabel() == "simple cells in the bin"
     assert bar.get_ylim() == (0, 7)
 
@@ -73,6 +82,11 @@ def test_gabor_sizes_has_the_same_logarithmic_axes_which_hold_all(gabors):
     assert axes.xaxis.get_major_formatter()(0.05) == "0.05"
 
 
+def test_gabor_sizes_draws_its_symbols_with_the_font_of_the_formulas(gabors, tmp_path):
+    text = draw.save(gabors, tmp_path / "sizes").read_text()
+    assert [text.count(f">{symbol}<") for symbol in "𝑛𝑥𝑦¤"] == [2, 1, 1, 0]
+
+
 def test_curves_run_from_step_0_each_with_its_bound_in_its_colour():
     lines = [("a", np.array([3.0, 1, 2])), ("b", np.array([5.0, 9])), ("c", np.array([7.0, 8, 6, 4]))]
     (axes,) = draw.curves(lines, xlabel="step", ylabel="loss", bounds=[0.5, 10.0]).axes
@@ -82,13 +96,30 @@ def test_curves_run_from_step_0_each_with_its_bound_in_its_colour():
         "b": [[0, 5], [1, 9]],
         "c": [[0, 7], [1, 8], [2, 6], [3, 4]],
     }
-    assert [colour(line) for line in drawn.values()] == [BLUE, ORANGE, GREEN]
+    assert [colour(line) for line in drawn.values()] == [ACCENT, AMBER, VIOLET]
     bounds = [(list(line.get_ydata()), colour(line)) for line in dotted(axes)]
     assert bounds == [([0.5, 0.5], colour(drawn["a"])), ([10, 10], colour(drawn["b"]))]
     assert labels(axes) == ("step", "loss")
     assert scales(axes) == ("linear", "linear")
-    assert axes.get_xlim()[0] == 0
-    assert legend(axes.get_legend()) == ["a", "b", "c"]
+    assert axes.get_xlim() == (0, 3)
+    heights = names_at_ends(axes)
+    assert sorted(heights, key=heights.get) == ["a", "c", "b"]  # as they end: 2, 4, 9
+
+
+def test_names_at_ends_stand_where_the_lines_end_but_never_on_each_other():
+    lines = [(str(end), np.array([0.0, end])) for end in (0.0, 50.0, 99.9, 100.0)]
+    figure = draw.curves(lines, xlabel="", ylabel="")
+    with matplotlib.rc_context(STYLE):
+        figure.draw_without_rendering()
+    (axes,) = figure.axes
+    heights = names_at_ends(axes)
+    bottom, top = axes.get_ylim()
+    assert heights["0.0"] == pytest.approx(-bottom / (top - bottom))
+    assert heights["50.0"] == pytest.approx((50 - bottom) / (top - bottom))
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    swatches = {to_hex(each.get_color()[0]): each.get_segments()[0][0][1] for each in axes.collections}
+    assert swatches == {colour: heights[label] for colour, (label, _) in zip(SERIES, lines, strict=True)}
 
 
 def test_curves_without_bounds_have_no_levels():
@@ -106,9 +137,10 @@ def test_two_bundles_have_a_colour_and_a_legend_entry_each():
         [[0, 3], [1, 4], [2, 5]],
         [[0, 30], [1, 40], [2, 50]],
     ]
-    assert [colour(line) for line in axes.lines] == [ORANGE] * 3 + [BLUE] * 2
-    assert legend(axes.get_legend()) == ["many", "few"]
-    assert [colour(line) for line in axes.get_legend().get_lines()] == [ORANGE, BLUE]
+    assert [colour(line) for line in axes.lines] == [ACCENT] * 3 + [AMBER] * 2
+    # Each at the end of its middle line, and of the lower one of two.
+    assert {label: points(line)[-1][1] for label, line in named(axes).items()} == {"many": 20, "few": 5}
+    assert set(names_at_ends(axes)) == {"many", "few"}
     assert labels(axes) == ("step", "p")
     assert axes.get_xlim()[0] == 0
 
@@ -120,11 +152,11 @@ def test_the_sloped_line_has_that_slope_on_logarithmic_axes(slope):
     (axes,) = draw.log_lines(x, lines, xlabel="frequency", ylabel="power", slope=slope).axes
     assert scales(axes) == ("log", "log")
     assert labels(axes) == ("frequency", "power")
-    assert legend(axes.get_legend()) == ["a", "b", f"slope {slope}"]
+    assert set(names_at_ends(axes)) == {"a", "b", f"slope {slope}".replace("-", "−")}
     first, second, straight = axes.lines
     assert points(first) == [[1, 9], [2, 5], [5, 4], [20, 1]]
     assert points(second) == [[1, 1], [2, 2], [5, 3], [20, 4]]
-    assert (colour(first), colour(second), colour(straight)) == (ORANGE, BLUE, MUTED)
+    assert (colour(first), colour(second), colour(straight)) == (ACCENT, AMBER, SOFT)
     assert straight.get_linestyle() == ":"
     assert list(straight.get_xdata()) == list(x)
     np.testing.assert_allclose(np.diff(np.log(straight.get_ydata())) / np.diff(np.log(x)), [slope] * 3)
@@ -150,7 +182,7 @@ def test_two_panels_have_their_values_left_and_right_and_only_left_a_logarithm()
     assert right.get_ylim()[0] == 0
     assert (labels(left), labels(right)) == (("step", "loss"), ("step", "distance"))
     for axes in (left, right):
-        assert [colour(line) for line in axes.lines] == [ORANGE, BLUE]
+        assert [colour(line) for line in axes.lines] == [ACCENT, AMBER]
         assert axes.lines[0].get_zorder() > axes.lines[1].get_zorder()
         assert axes.get_xlim()[0] == 0
     assert [legend(one) for one in figure.legends] == [["a", "b"]]
@@ -162,7 +194,7 @@ def test_two_panels_say_what_is_on_x():
 
 
 def dots(axes, wanted):
-    rows = [line for line in axes.lines if line.get_marker() == "o" and colour(line) == wanted]
+    rows = [line for line in axes.lines if colour(line) == wanted]
     return {int(level): line.get_xdata().tolist() for line in rows for level in line.get_ydata()[:1]}
 
 
@@ -177,7 +209,7 @@ def dots(axes, wanted):
 )
 def test_a_cone_has_the_units_from_which_the_last_one_is_computed(kernels, strides, inside):
     (axes,) = draw.receptive_cones([("net", kernels, strides)]).axes
-    assert dots(axes, BLUE) == inside
+    assert dots(axes, ACCENT) == inside
     (note,) = axes.texts
     assert note.get_text() == f"{len(inside[0])} pixels"
     assert note.xy[0] == (len(inside[0]) - 1) / 2
@@ -189,8 +221,8 @@ def test_a_cone_has_the_units_from_which_the_last_one_is_computed(kernels, strid
 
 def test_a_cone_joins_each_unit_to_its_taps_and_shows_its_neighbours_in_grey():
     (axes,) = draw.receptive_cones([("net", [3, 2], [2, 3])]).axes
-    joined = sorted(points(line) for line in axes.lines if line.get_marker() != "o")
-    assert joined == [
+    (taps,) = axes.collections
+    assert sorted(segment.tolist() for segment in taps.get_segments()) == [
         [[1, 1], [0, 0]],
         [[1, 1], [1, 0]],
         [[1, 1], [2, 0]],
@@ -200,7 +232,7 @@ def test_a_cone_joins_each_unit_to_its_taps_and_shows_its_neighbours_in_grey():
         [[3, 1], [3, 0]],
         [[3, 1], [4, 0]],
     ]
-    assert dots(axes, GRID) == {0: [-1, 5], 1: [-1, 5]}
+    assert dots(axes, RULE) == {0: [-1, 5], 1: [-1, 5]}
     assert axes.get_xlim() == (-1.5, 5.5)
 
 
@@ -214,7 +246,7 @@ def test_cones_of_different_depth_have_one_height():
     assert [text.get_text() for axes in (flat, deep) for text in axes.texts] == ["5 pixels", "7 pixels"]
 
 
-def test_a_copy_lies_on_its_function_and_each_difference_has_its_own_scale():
+def test_a_copy_lies_on_its_function_and_each_difference_has_its_own_power_of_ten():
     x = np.array([-1.0, 0, 3])
     differences = [("single", np.array([0, 2e-3, -1e-3])), ("double", np.array([1e-9, 0, -4e-9]))]
     figure = draw.function_and_copy(
@@ -226,40 +258,39 @@ def test_a_copy_lies_on_its_function_and_each_difference_has_its_own_scale():
     assert points(copy) == [[-1, 1], [0, 5], [3, 3]]
     assert function.get_linewidth() > copy.get_linewidth()
     assert legend(top.get_legend()) == ["f", "copy"]
-    assert points(left.lines[0]) == [[-1, 0], [0, 2e-3], [3, -1e-3]]
-    assert points(right.lines[0]) == [[-1, 1e-9], [0, 0], [3, -4e-9]]
-    assert left.get_ylim() == pytest.approx((-2.3e-3, 2.3e-3))
-    assert right.get_ylim() == pytest.approx((-4.6e-9, 4.6e-9), abs=0)
-    assert (left.get_title(), right.get_title()) == ("single", "double")
+    np.testing.assert_allclose(points(left.lines[0]), [[-1, 0], [0, 2], [3, -1]])
+    np.testing.assert_allclose(points(right.lines[0]), [[-1, 1], [0, 0], [3, -4]])
+    assert left.get_ylim() == pytest.approx((-2.3, 2.3))
+    assert right.get_ylim() == pytest.approx((-4.6, 4.6))
+    assert labels(left) == ("x", "single: difference (× 0.001)")
+    assert labels(right) == ("x", "double: difference (× 10⁻⁹)")
     assert {axes.get_xlim() for axes in figure.axes} == {(-1, 3)}
-    upper, lower = figure.subfigs
-    assert upper.axes == [top]
-    assert lower.axes == [left, right]
-    assert lower.get_supylabel() == "difference"
 
 
 def test_a_copy_without_any_difference_is_drawn_around_0():
     x = np.array([0.0, 1])
-    figure = draw.function_and_copy(x, ("f", x), ("copy", x), [("a", 0 * x), ("b", x)], "")
+    figure = draw.function_and_copy(x, ("f", x), ("copy", x), [("a", 0 * x), ("b", x)], "off")
     assert [axes.get_ylim() for axes in figure.axes[1:]] == [(-1, 1), pytest.approx((-1.15, 1.15))]
+    assert labels(figure.axes[1])[1] == "a: off"
 
 
 def test_scattered_points_lie_at_their_values_and_those_of_0_at_the_lower_edge():
     x = np.array([1.0, 3, 8])
     groups = [("a", np.array([4e-3, 0, 2e-3]), 1e-2), ("b", np.array([0, 6e-3, 8e-4]), 1e-5)]
-    (axes,) = draw.scattered(x, groups, xlabel="units", ylabel="difference").axes
+    figure = draw.scattered(x, groups, xlabel="units", ylabel="difference")
+    (axes,) = figure.axes
     first, second = axes.collections
     assert first.get_offsets().tolist() == [[1, 4e-3], [3, 4e-4], [8, 2e-3]]
     assert second.get_offsets().tolist() == [[1, 4e-4], [3, 6e-3], [8, 8e-4]]
     assert axes.get_ylim()[0] == pytest.approx(2.8e-4)
-    assert [to_hex(group.get_facecolor()[0]) for group in axes.collections] == [BLUE, ORANGE]
+    assert [to_hex(group.get_facecolor()[0]) for group in axes.collections] == [ACCENT, AMBER]
     assert [(list(line.get_ydata()), colour(line)) for line in dotted(axes)] == [
-        ([1e-2, 1e-2], BLUE),
-        ([1e-5, 1e-5], ORANGE),
+        ([1e-2, 1e-2], ACCENT),
+        ([1e-5, 1e-5], AMBER),
     ]
     assert scales(axes) == ("log", "log")
     assert labels(axes) == ("units", "difference")
-    assert legend(axes.get_legend()) == ["a", "limit 1e-02", "b", "limit 1e-05"]
+    assert legend(figure.legends[0]) == ["a", "limit 0.01", "b", "limit 10⁻⁵"]
 
 
 def test_scattered_points_may_all_be_0():
@@ -277,16 +308,16 @@ def test_line_panels_are_over_the_same_wide_line():
         ("three", np.array([0.0, 0, 6])),
     ]
     figure = draw.line_panels(x, ("|x|", np.array([2.0, 0, 1])), panels)
-    assert [axes.get_title() for axes in figure.axes] == ["one", "two", "three"]
+    assert [labels(axes) for axes in figure.axes] == [("x", "one"), ("x", "two"), ("x", "three")]
     for axes, (_, values) in zip(figure.axes, panels, strict=True):
         wanted, drawn = axes.lines
         assert points(wanted) == [[-2, 2], [0, 0], [1, 1]]
         assert points(drawn) == np.column_stack([x, values]).tolist()
         assert wanted.get_linewidth() > drawn.get_linewidth()
-        assert (colour(wanted), colour(drawn)) == (MUTED, ORANGE)
+        assert (colour(wanted), colour(drawn)) == (SOFT, ACCENT)
         assert axes.get_xlim() == (-2, 1)
         assert axes.get_ylim() == figure.axes[0].get_ylim()
-    assert [axes.get_ylabel() for axes in figure.axes] == ["|x|", "", ""]
+    assert legend(figure.legends[0]) == ["|x|"]
 
 
 def test_fractions_have_error_bars_from_their_lower_to_their_upper_end():
@@ -305,11 +336,11 @@ def test_fractions_have_error_bars_from_their_lower_to_their_upper_end():
         np.testing.assert_allclose(ends[:, 0, 1], low)
         np.testing.assert_allclose(ends[:, 1, 1], high)
         assert to_hex(bars.get_color()[0]) == colour(line)
-    assert [colour(container[0]) for container in axes.containers] == [BLUE, ORANGE]
+    assert [colour(container[0]) for container in axes.containers] == [ACCENT, AMBER]
     assert axes.get_ylim() == (0, 1)
     assert list(axes.get_xticks()) == [3, 4, 9]
     assert labels(axes) == ("n", "solved")
-    assert legend(axes.get_legend()) == ["few", "many"]
+    assert names_at_ends(axes) == pytest.approx({"few": 0.9, "many": 1})
 
 
 @pytest.mark.parametrize(
@@ -343,48 +374,15 @@ def test_reached_is_the_fraction_arrived_by_each_step_of_all_members():
         assert line.get_xdata()[[0, -1]].tolist() == [1, 100]
         for step, fraction in by_step.items():
             assert line.get_ydata()[np.searchsorted(line.get_xdata(), step, "right") - 1] == fraction
-    assert [colour(line) for line in drawn.values()] == [BLUE, ORANGE, GREEN]
+    assert [colour(line) for line in drawn.values()] == [ACCENT, AMBER, VIOLET]
     assert len({str(line.get_linestyle()) for line in drawn.values()}) == 3
-    (mark,) = dotted(axes)
+    (mark,) = (line for line in dotted(axes) if colour(line) == SOFT)
     assert list(mark.get_xdata()) == [20, 20]
     assert scales(axes) == ("log", "linear")
     assert (axes.get_xlim(), axes.get_ylim()) == ((1, 100), (0, 1))
     assert labels(axes) == ("steps", "solved")
-    assert legend(axes.get_legend()) == ["a", "b", "c"]
-    assert axes.xaxis.get_major_formatter()(10000) == "10000"
-
-
-def test_training_curves_have_the_loss_left_and_the_accuracy_right():
-    losses = [("training", np.array([3.0, 2, 1])), ("validation", np.array([4.0, 3, 2]))]
-    accuracies = [("training", np.array([0.3, 0.4, 0.6])), ("validation", np.array([0.2, 0.5, 0.4]))]
-    left, right = draw.training_curves(np.array([1, 2, 4]), losses, accuracies).axes
-    assert [points(line) for line in left.lines] == [[[1, 3], [2, 2], [4, 1]], [[1, 4], [2, 3], [4, 2]]]
-    assert [points(line) for line in right.lines] == [
-        [[1, 0.3], [2, 0.4], [4, 0.6]],
-        [[1, 0.2], [2, 0.5], [4, 0.4]],
-    ]
-    assert (labels(left), labels(right)) == (("epoch", "cross-entropy (nats)"), ("epoch", "accuracy"))
-    for axes in (left, right):
-        assert [colour(line) for line in axes.lines] == [ORANGE, BLUE]
-        assert legend(axes.get_legend()) == ["training", "validation"]
-        assert all(tick == round(tick) for tick in axes.get_xticks())
-
-
-def test_the_test_accuracy_is_a_point_at_the_end_and_the_published_one_a_level():
-    minutes, accuracy = np.array([0.5, 2, 7]), np.array([0.3, 0.6, 0.8])
-    (axes,) = draw.accuracy_by_minutes(minutes, accuracy, 0.7512, 0.9).axes
-    drawn = named(axes)
-    assert list(drawn) == ["validation", "test, 75.12%", "published test, 90.00%"]
-    validation, test, published = drawn.values()
-    assert points(validation) == [[0.5, 0.3], [2, 0.6], [7, 0.8]]
-    assert points(test) == [[7, 0.7512]]
-    assert test.get_marker() == "D"
-    assert list(published.get_ydata()) == [0.9, 0.9]
-    assert dotted(axes) == [published]
-    assert [colour(line) for line in drawn.values()] == [BLUE, ORANGE, MUTED]
-    assert labels(axes) == ("minutes of training", "accuracy")
-    assert axes.get_xlim()[0] == 0
-    assert legend(axes.get_legend()) == list(drawn)
+    assert list(names_at_ends(axes)) == ["b", "a", "c"]
+    assert axes.xaxis.get_major_formatter()(10000) == "10\u202f000"
 
 
 @pytest.fixture
@@ -396,7 +394,7 @@ def confusion():
 
 
 def test_confusions_have_the_label_down_and_the_answer_across(confusion):
-    assert labels(confusion) == ("the network says", "label")
+    assert (confusion.get_xlabel(), confusion.get_ylabel()) == ("the network says", "label")
     for ticks, names in (
         (confusion.get_xticks(), confusion.get_xticklabels()),
         (confusion.get_yticks(), confusion.get_yticklabels()),
@@ -416,7 +414,8 @@ def test_confusions_have_the_label_down_and_the_answer_across(confusion):
         (1, 2): "0",
         (2, 2): "15",
     }
-    bold = [text.get_position() for text in confusion.texts if text.get_fontweight() == "bold"]
+    assert {to_hex(text.get_color()) for text in confusion.texts} == {BLACK}  # on cells that stay pale
+    bold = [text.get_position() for text in confusion.texts if text.get_fontweight() == 600]
     assert bold == [(0, 0), (1, 1), (2, 2)]
 
 
@@ -440,3 +439,60 @@ def test_confusions_stay_as_they_were_given():
     counts = np.array([[6, 3], [1, 2]])
     draw.confusion_matrix(counts, ["ship", "frog"])
     np.testing.assert_array_equal(counts, [[6, 3], [1, 2]])
+
+
+def zigzag(count, low=1.0, high=3.0):
+    return np.where(np.arange(count) % 2, high, low)
+
+
+def band_curves(values):
+    (axes,) = draw.curves([("a", values)], xlabel="", ylabel="").axes
+    return axes, [band for band in axes.collections if isinstance(band, PolyCollection)]
+
+
+def test_a_curve_that_swings_as_slowly_as_can_be_seen_stays_itself():
+    values = zigzag(100)
+    axes, found = band_curves(values)
+    assert not found
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), values)
+
+
+def test_a_curve_that_jumps_to_and_fro_is_two_lines_with_a_band_between():
+    values = zigzag(401) + np.linspace(0, 1, 401)
+    axes, (band,) = band_curves(values)
+    even, odd = axes.lines
+    assert points(even) == np.column_stack([np.arange(0, 401, 2), values[::2]]).tolist()
+    assert points(odd) == np.column_stack([np.arange(1, 401, 2), values[1::2]]).tolist()
+    assert {colour(even), colour(odd), to_hex(band.get_facecolor()[0])} == {ACCENT}
+    assert (even.get_label(), odd.get_label()[0]) == ("a", "_")
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert heights.min() == 1
+    assert heights.max() == values[1::2].max()
+    assert band.get_alpha() < 0.3
+
+
+def test_a_noisy_curve_is_its_mean_in_a_band_from_its_lowest_to_its_highest_value():
+    values = np.random.default_rng(0).uniform(2, 6, 3000)
+    axes, (band,) = band_curves(values)
+    (line,) = axes.lines
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == (values.min(), values.max())
+    x, y = line.get_data()
+    assert 20 < len(x) < 300
+    assert (x[0], x[-1]) == (0, 2999)
+    assert abs(y - 4).max() < 1
+    assert y[0] == pytest.approx(values[:20].mean())
+
+
+def test_the_mean_of_a_noisy_curve_on_a_logarithmic_axis_is_the_geometric_one():
+    values = 10.0 ** np.random.default_rng(0).uniform(-8, 0, 3000)
+    left, right = draw.two_panels([("a", values, values)], "", "").axes
+    assert np.log10(left.lines[0].get_ydata()).mean() == pytest.approx(-4, abs=0.1)
+    assert right.lines[0].get_ydata().mean() == pytest.approx(values.mean(), rel=0.02)
+
+
+def test_what_is_too_small_to_be_seen_is_no_swing():
+    values = np.linspace(0, 1, 1000) + zigzag(1000, -1e-3, 1e-3) / 3
+    axes, found = band_curves(values)
+    assert not found
+    assert len(axes.lines[0].get_xdata()) == 1000

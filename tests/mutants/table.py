@@ -45,8 +45,8 @@ MUTANTS = (
     Mutant(
         "confusion axes swapped",
         "tfviz/figures/plots.py",
-        'axes.set(xlabel="the network says", ylabel="label")',
-        'axes.set(xlabel="label", ylabel="the network says")',
+        'axes.set(xlabel=_("the network says"), ylabel=_("label"))',
+        'axes.set(xlabel=_("label"), ylabel=_("the network says"))',
         ("tests/figures/test_plots.py",),
     ),
     Mutant(
@@ -79,9 +79,9 @@ MUTANTS = (
     ),
     Mutant(
         "a published value typed into a template",
-        "templates/cifar.html",
-        '{{ "%.2f" | format(100 * published.test_accuracy) }}',
-        "88.19",
+        "templates/parts/conv1_units.html",
+        "published.activation_channel_5 | num %}",
+        '"34.98" %}',
         (_PAGES,),
     ),
     Mutant(
@@ -180,8 +180,8 @@ MUTANTS = (
     Mutant(
         "figures not compared with their hashes",
         "tfviz/experiment/store.py",
-        "file_sha256(self.out / figure.path) == figure.sha256",
-        "(self.out / figure.path).exists()",
+        "file_sha256(self.out / path) == sha256",
+        "(self.out / path).exists()",
         ("tests/experiment/test_store.py",),
     ),
     Mutant(
@@ -222,5 +222,54 @@ MUTANTS = (
         "from typing import TYPE_CHECKING, Any\n",
         "from typing import TYPE_CHECKING, Any\n\nfrom tfviz.report.numbers import sign\n",
         ("tests/test_rooms.py",),
+    ),
+    Mutant(
+        "a page rendered again before the last one is paid for",
+        "tfviz/experiment/growing.py",
+        "self._cost <= SHARE *",
+        "self._cost >= SHARE *",
+        ("tests/experiment/test_growing.py",),
+    ),
+    Mutant(
+        "a run's own pace ignored",
+        "tfviz/experiment/durations.py",
+        "(self._taken + TRUST) / (self._compared + TRUST)",
+        "1.0",
+        ("tests/experiment/test_durations.py",),
+    ),
+    Mutant(
+        "an interrupted run asks for all parts",
+        "tfviz/cli.py",
+        "report.publish(print, asked_for=finished)",
+        "report.publish(print)",
+        ("tests/test_cli.py",),
+    ),
+    Mutant(
+        "formulas let through into the table",
+        "tfviz/experiment/grading.py",
+        "value.startswith(_FORMULA)",
+        "value.startswith(_FORMULA[:3])",
+        ("tests/experiment/test_grading.py",),
+    ),
+    Mutant(
+        "an experiment counts as reproduced if one number passes",
+        "tfviz/report/scores.py",
+        'set(statuses) == {"pass"}',
+        '"pass" in statuses',
+        ("tests/report/test_scores.py",),
+    ),
+    Mutant(
+        "numbers not kept left to right in Hebrew",
+        "tfviz/report/numbers.py",
+        '<bdi dir="ltr" class="nw">',
+        '<bdi class="nw">',
+        ("tests/report/test_numbers.py",),
+    ),
+    Mutant(
+        "what looks like an element let through into the Markdown",
+        "tfviz/report/export.py",
+        '.replace("<", "&lt;")',
+        "",
+        ("tests/report/test_export.py",),
     ),
 )

@@ -2,11 +2,14 @@
 
 import io
 import json
+import re
 from dataclasses import asdict
+from html import unescape
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from tfviz.experiment.grading import grade_all
 from tfviz.experiment.part import Findings, Number, settings_from
 from tfviz.experiment.store import FigureFile, PartResult
 from tfviz.report import page
@@ -61,7 +64,14 @@ def html_of(part, findings, settings, **provenance):
         status="done",
         numbers=kept.numbers,
         figures=[
-            FigureFile(f"figures/{part.ID}/{drawing.name}.svg", drawing.caption, drawing.alt, "0" * 64)
+            FigureFile(
+                f"figures/{part.ID}/{drawing.name}.svg",
+                drawing.caption,
+                drawing.alt,
+                "0" * 64,
+                drawing.finding,
+                f"figures/{part.ID}/{drawing.name}.live.json" if drawing.live else "",
+            )
             for drawing in part.figures(kept, settings)
         ],
         facts=kept.facts,
@@ -69,8 +79,18 @@ def html_of(part, findings, settings, **provenance):
         provenance=usual | provenance,
     )
     published = {
-        expected.number: expected.value for expected in part.EXPECTED if expected.kind == "published"
+        expected.number: expected.value for expected in part.EXPECTED if expected.kind.startswith("published")
     }
     assert page.misfit(result, published) == ""
-    section = page.Section(part.ID, part.TITLE, part.TRACK, result, (), published)
-    return page.render([section], {"created": "today", "commit": "c", "versions": {}})
+    verdicts = grade_all({part.ID: part.EXPECTED}, {part.ID: result})
+    section = page.Section(part.ID, part.TITLE, part.TRACK, result, verdicts, published)
+    return page.render([section], page.About(), medium="export")
+
+
+def text_of(html):
+    """What a reader sees of a page, on one line: no tags, and every kind of space as one."""
+    body = re.sub(r"<(head|style|script)\b.*?</\1>", "", html, flags=re.S)
+    body = re.sub(
+        r"</?(?:td|th|tr|p|div|li|br|dt|dd|h\d|section|figcaption|caption|summary)\b[^>]*>", " ", body
+    )
+    return " ".join(unescape(re.sub(r"<[^>]+>", "", body)).split())

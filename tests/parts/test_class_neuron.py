@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.parts.class_network import tiny_context
-from tests.parts.drawn import drawn, html_of
+from tests.parts.drawn import drawn, html_of, text_of
 from tfviz.experiment.grading import grade
 from tfviz.experiment.part import Findings, Number
 from tfviz.experiment.store import PartResult
@@ -64,10 +64,10 @@ def test_verdicts_and_figures(findings):
     result = PartResult("class_neuron", "done", findings.numbers)
     assert {grade("p", expected, result).status for expected in class_neuron.EXPECTED} == {"pass"}
     figures = drawn(class_neuron, findings, SETTINGS)
-    assert list(figures) == ["pictures", "steps", "objective", "logit", "norm"]
+    assert list(figures) == ["steps", "objective", "terms"]
     assert figures["objective"][0].alt.endswith("published rate.")  # the lowest end
-    html = html_of(class_neuron, findings, SETTINGS, network="squeezenet")
-    assert "takes 66 % of the picture away at each step" in " ".join(html.split())
+    text = text_of(html_of(class_neuron, findings, SETTINGS, network="squeezenet"))
+    assert "takes 66 % of the picture away at each step" in text
 
 
 def test_noise_at_the_start():
@@ -98,9 +98,9 @@ def test_coordinates(network, own):
     np.testing.assert_allclose(first, start + 1e-3 * (1000 * kernel - 2 * start), rtol=1e-4, atol=1e-6)
     # A linear network is not chaotic: the repeats stay some last bits apart.
     assert findings.numbers["repeats_apart"].value < 1e-5
-    assert len(drawn(class_neuron, findings, settings)) == 5
-    html = html_of(class_neuron, findings, settings, network=network)
-    assert ("is the network's own input" in html) == own
+    assert len(drawn(class_neuron, findings, settings)) == 3
+    html = text_of(html_of(class_neuron, findings, settings, network=network))
+    assert ("is the network’s own input, as published" in html) == own
     assert "Rounding does not decide where the published run ends" in html
 
 
@@ -132,7 +132,7 @@ WINNERS = {
 }
 
 
-def page(winners=WINNERS, network="squeezenet", own=False, **numbers):
+def page(winners=WINNERS, network="squeezenet", own=False, ends=None, **numbers):
     """The page, as one line, of made-up findings; given numbers are a value or (lowest, highest) of the repeats."""
     values = {name + suffix: value for name, value in NUMBERS.items() for suffix in (*RUNS, "_start")}
     values |= {"total_variation_start": 2.26, "spectrum_slope_start": 0.0, "start_activation": 7.9}
@@ -155,9 +155,41 @@ def page(winners=WINNERS, network="squeezenet", own=False, **numbers):
     for run in ("published", "tenth", "falling"):
         arrays |= {f"pictures_{run}": pictures}
         arrays |= {f"{values}_{run}": np.linspace(0, 1, 61) for values in ("objective", "logit", "l2")}
+    for run, end in (ends or {}).items():
+        arrays[f"objective_{run}"] = np.linspace(0, end, 61)
     facts = {"own_coordinates": own, "class_name": "jellyfish", "winners": winners}
-    html = html_of(class_neuron, Findings(made, arrays, facts), SETTINGS, network=network)
-    return " ".join(html.split())
+    return text_of(html_of(class_neuron, Findings(made, arrays, facts), SETTINGS, network=network))
+
+
+def test_what_is_said_of_the_terms_hangs_on_where_they_end():
+    """The objective is what the logit brings less what the norm costs."""
+    both = "With both rates the logit brings more than the picture costs."
+    published_only = (
+        "With the published rate the picture costs more than its logit brings, with the falling one"
+    )
+    neither = "The picture costs more than its logit brings, with the falling rate, too."
+    assert only(page(), both, published_only, neither) == both
+    assert only(page(ends={"published": -1.0}), both, published_only, neither) == published_only
+    assert only(page(ends={"published": -1.0, "falling": -2.0}), both, published_only, neither) == neither
+
+
+@pytest.mark.weights
+def test_the_slider_shows_the_pictures_and_their_logits(findings):
+    (drawing,) = [each for each in class_neuron.figures(findings, SETTINGS) if each.name == "steps"]
+    shown = drawing.live()
+    assert list(shown.steps) == [0, 8, 60]
+    assert shown.unit == "logit"
+    published, tenth, falling = shown.rows
+    for row, run, suffix in (
+        (published, "published", ""),
+        (tenth, "tenth", "_tenth"),
+        (falling, "falling", "_falling"),
+    ):
+        last = float(row.values[-1].replace("\u202f", ""))
+        assert last == pytest.approx(findings.numbers[f"activation{suffix}"].value, rel=1e-3)
+        picture = findings.arrays[f"pictures_{run}"][-1]
+        standard = (picture - picture.mean()) / picture.std()
+        np.testing.assert_allclose(row.pictures[-1], np.clip(0.5 + standard / 6, 0, 1), atol=1e-5)
 
 
 def only(html, *claims):
@@ -188,15 +220,17 @@ def test_what_is_said_of_smoothness_hangs_on_the_total_variation():
 
 def test_what_the_network_takes_the_ends_for():
     claims = (
-        "The network takes both the published and the falling run's end for jellyfish.",
-        "for jellyfish, but not every end of the published run.",
-        "The network does not take every end of the falling run for jellyfish.",
+        "The network takes the pictures of both the published and the falling rate for a “jellyfish”.",
+        "of the falling rate for a “jellyfish”, that of the published one not always.",
+        "of the falling rate for a “jellyfish”, that of the published one never.",
+        "The network does not take every picture of the falling rate for a “jellyfish”.",
     )
     assert only(page(WINNERS | {"published": ["jellyfish"] * 2}), *claims) == claims[0]
     html = page(WINNERS | {"published": ["jellyfish", "parachute"]})
     assert only(html, *claims) == claims[1]
-    assert "<td>jellyfish, parachute</td>" in html
-    assert only(page(WINNERS | {"falling": ["jellyfish", "nail"]}), *claims) == claims[2]
+    assert "taken for jellyfish, parachute jellyfish jellyfish nail" in html
+    assert only(page(), *claims) == claims[2]
+    assert only(page(WINNERS | {"falling": ["jellyfish", "nail"]}), *claims) == claims[3]
 
 
 def test_what_is_said_of_the_spectrum_hangs_on_its_slope():
@@ -221,9 +255,9 @@ def test_what_is_said_of_chaos_hangs_on_the_repeats():
 
 def test_the_gain_is_claimed_only_where_all_repeats_have_it():
     claims = (
-        "A rate that falls to 0 ends higher, by 2 to 3:",
-        "loses nothing against one that falls to 0:",
-        "Whether a rate that falls to 0 ends higher hangs on rounding:",
+        "A rate that falls to 0 ends higher, by 2 to 3.",
+        "Here the published rate loses nothing against one that falls to 0.",
+        "Whether a rate that falls to 0 ends higher hangs on rounding. ",
     )
     assert only(page(objective_gain=(2.0, 3.0)), *claims) == claims[0]
     assert only(page(objective_gain=(-3.0, -1.0)), *claims) == claims[1]

@@ -4,12 +4,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from tests.parts.drawn import drawn, html_of
+from tests.parts.drawn import drawn, html_of, text_of
+from tfviz import figures as draw
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import grade
 from tfviz.experiment.part import Findings
 from tfviz.experiment.progress import Reporter
 from tfviz.experiment.store import PartResult
+from tfviz.measures import gabor
 from tfviz.parts import conv1_units
 
 SMALL = replace(conv1_units.SETTINGS, height=63, width=67, repeats=2)
@@ -190,7 +192,8 @@ def test_only_the_window_changes(findings):
 @pytest.mark.weights
 def test_figures_are_drawn_from_the_findings(findings):
     assert list(drawn(conv1_units, findings, conv1_units.SETTINGS)) == ["pictures", "ascent", "all"]
-    assert "62.04" in html_of(conv1_units, findings, conv1_units.SETTINGS, network="alexnet_features")
+    text = text_of(html_of(conv1_units, findings, conv1_units.SETTINGS, network="alexnet_features"))
+    assert "channel 0: end of the ascent 62.0380 62.0381" in text
 
 
 def test_linear_maximum_against_every_corner():
@@ -212,7 +215,12 @@ def test_figures_of_made_up_weights(made_up):
     assert list(figures) == ["pictures", "ascent", "all"]
     table = figures["pictures"][1].axes
     labels = [axes.get_ylabel() for axes in table[:: len(SMALL.channels)]]
-    assert labels == ["whole picture", "what the unit\nsees", "the weights", "best possible:\ntheir signs"]
+    assert [label.replace("\n", " ") for label in labels] == [
+        "whole picture",
+        "what the unit sees",
+        "the weights",
+        "best possible: their signs",
+    ]
     order = findings.arrays["l1"].argsort()
     wall = figures["all"][1].axes
     assert [axes.get_title() for axes in wall] == [str(channel) for channel in order]
@@ -248,8 +256,7 @@ def words(made_up):
         for name, value in (AS_MEASURED | changes).items():
             numbers[name] = replace(numbers[name], value=value, spread=None)
         facts = findings.facts | {"lowest": 5, "highest": 20}
-        page = html_of(conv1_units, Findings(numbers, findings.arrays, facts), SMALL)
-        return " ".join(page.split())
+        return text_of(html_of(conv1_units, Findings(numbers, findings.arrays, facts), SMALL))
 
     return text
 
@@ -272,21 +279,25 @@ def words(made_up):
             {"lowest_at_end": 1.0},
             "All values are at their end.",
         ),
-        ("the values end the same.", {"largest_range": 0.002}, "last bit the values end at most"),
         (
-            "The value is the filter's L1 norm times",
+            "From 2 starts that differ in the last bit the values end the same.",
+            {"largest_range": 0.002},
+            "From 2 starts that differ in the last bit the values end at most 0.0020 apart.",
+        ),
+        (
+            "The value is the filter’s L1 norm times",
             {"highest_over_l1": 4.5},
             "Here the L1 norm explains a part of it only",
         ),
         (
             "Nor is either an extreme: channel 20 ranks 61 of 64 and channel 5 ranks 8.",
             {"rank_channel_20": 64},
-            "<p>Channel 20 ranks 64 of 64 and channel 5 ranks 8.",
+            ". Channel 20 ranks 64 of 64 and channel 5 ranks 8.",
         ),
         (
             "Nor is either an extreme",
             {"rank_channel_5": 1},
-            "<p>Channel 20 ranks 61 of 64 and channel 5 ranks 1.",
+            ". Channel 20 ranks 61 of 64 and channel 5 ranks 1.",
         ),
     ],
 )
@@ -303,5 +314,70 @@ def test_why_104_against_34_98(words):
     assert "Correction: why 104 against 34.98." in page
     assert "channel 20 gives 2.97 times what channel 5 gives, and its norm is 2.99 times as large." in page
     assert "Neither supposition can be read from such a value." in page
-    assert 'href="#ref-erhan2009"' in page
+    assert "Activation maximisation (Erhan et al. 2009)" in page
     assert "becomes the filter itself" not in page
+
+
+def test_the_wall_goes_from_the_smallest_norm_to_the_largest(made_up):
+    findings, (kernel, _) = made_up
+    drawing = drawn(conv1_units, findings, SMALL)["all"][0]
+    tiles = drawing.live().tiles
+    norms = np.abs(kernel).sum(axis=(0, 1, 2))
+    order = norms.argsort()
+    assert [tile.name for tile in tiles] == [str(channel) for channel in order]
+    channel, tile = order[7], tiles[7]
+    np.testing.assert_array_equal(tile.picture, kernel[..., channel] > 0)
+    weights, fit = tile.more
+    np.testing.assert_array_equal(weights.picture, draw.centred(kernel[..., channel]))
+    expected = gabor.fit(gabor.first_spatial_component(kernel[..., channel])[0])
+    np.testing.assert_allclose(fit.picture, expected.picture((11, 11)), atol=1e-9)
+    facts = tile.facts
+    assert facts["rank by L1 norm"] == "8"
+    assert float(facts["L1 norm of the weights"]) == pytest.approx(norms[channel], rel=1e-3)
+    bound = findings.arrays["bounds"][channel]
+    assert float(facts["largest output"]) == pytest.approx(bound, rel=1e-3)
+    assert float(facts["largest output / L1 norm"]) == pytest.approx(bound / norms[channel], rel=1e-2)
+    assert float(facts["variance explained by the Gabor function"]) == pytest.approx(
+        expected.variance_explained, abs=1e-3
+    )
+    assert f"{norms.max() / norms.min():.3g} times the smallest" in drawing.finding
+
+
+def test_in_a_browser_the_pictures_are_those_of_the_paper(made_up):
+    findings, _ = made_up
+    drawing, figure = drawn(conv1_units, findings, SMALL)["pictures"]
+    table = drawing.live()
+    assert list(table.headings) == ["channel 0", "channel 5", "channel 10", "channel 20"]
+    shown = [each.picture for row in table.rows for each in row.pictures]
+    for axes, picture in zip(figure.axes, shown, strict=True):
+        np.testing.assert_allclose(axes.images[0].get_array(), picture)
+
+
+@pytest.mark.parametrize(
+    ("figure", "numbers", "facts", "said"),
+    [
+        (
+            "pictures",
+            {"lowest_correlation_with_sign": 0.9},
+            {},
+            "Every unit is given the signs of its own weights.",
+        ),
+        (
+            "pictures",
+            {"lowest_correlation_with_sign": 0.7},
+            {},
+            "The ascent has not come to the signs of the weights yet.",
+        ),
+        ("ascent", {}, {"reached": 0.9}, "The ascent that ends furthest from its bound is 10 % below it."),
+        ("ascent", {}, {"reached": 1.0}, "Every ascent reaches its bound."),
+    ],
+)
+def test_what_a_figure_is_said_to_show_hangs_on_its_numbers(made_up, figure, numbers, facts, said):
+    findings, _ = made_up
+    changed = dict(findings.numbers)
+    for name, value in (AS_MEASURED | numbers).items():
+        changed[name] = replace(changed[name], value=value, spread=None)
+    rows = [row | facts for row in findings.facts["channels"]]
+    again = Findings(changed, findings.arrays, findings.facts | {"channels": rows})
+    found = {drawing.name: drawing.finding for drawing in conv1_units.figures(again, SMALL)}[figure]
+    assert found.replace("\u202f", " ") == said

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.parts.drawn import drawn, html_of
+from tests.parts.drawn import drawn, html_of, text_of
 from tfviz.experiment.grading import grade
 from tfviz.experiment.part import Number
 from tfviz.experiment.store import PartResult
@@ -26,7 +26,7 @@ def page(findings, **numbers):
         for name, value in numbers.items()
     }
     changed = replace(findings, numbers={**findings.numbers, **new})
-    return " ".join(html_of(conv2_neuron, changed, SETTINGS, network="alexnet_features").split())
+    return text_of(html_of(conv2_neuron, changed, SETTINGS, network="alexnet_features"))
 
 
 @pytest.mark.weights
@@ -114,13 +114,13 @@ def test_verdicts_and_figures(findings):
     result = PartResult("conv2_neuron", "done", findings.numbers)
     assert {grade("p", expected, result).status for expected in conv2_neuron.EXPECTED} == {"pass"}
     figures = drawn(conv2_neuron, findings, SETTINGS)
-    assert list(figures) == ["pictures", "corner", "objective", "terms"]
+    assert list(figures) == ["pictures", "corner", "objective"]
     assert figures["objective"][0].alt.endswith("published rate.")  # the lowest end
 
 
 @pytest.mark.weights
 def test_what_is_said_of_the_grid_hangs_on_what_is_measured(findings):
-    grids = ("grid_conv1", "grid_pool", "grid_conv1_decaying", "grid_pool_decaying")
+    grids = [f"grid_{grid}{suffix}" for grid in ("conv1", "pool") for suffix in ("", "_tenth", "_decaying")]
     none = dict.fromkeys(grids, 0.0)
     assert "that grid is not seen here" in page(findings, **none)
     for name in grids:
@@ -132,7 +132,7 @@ def test_what_is_said_of_the_grid_hangs_on_what_is_measured(findings):
 @pytest.mark.weights
 def test_what_is_said_of_the_fixed_points_hangs_on_what_is_measured(findings):
     html = page(findings, conv1_fixed_point_error=0.0)
-    assert "500 times the filter inside the unit's window, 0 outside" in html
+    assert "500 times the filter inside the unit’s window, 0 outside" in html
     assert "the inside is there, to the last bit;" in html
     html = page(findings, conv1_fixed_point_error=2.5e-7)
     assert "to the last bit;" not in html
@@ -166,3 +166,36 @@ def test_the_gain_is_claimed_only_where_all_repeats_have_it(findings):
         assert [claim for claim in (gains, loses_nothing, undecided) if claim in html] == [stands]
     result = PartResult("conv2_neuron", "done", {"decaying_gain": Number(1.1, "", None, (0.9, 1.2), 3)})
     assert grade("p", conv2_neuron.EXPECTED[-1], result).status == "fail"
+
+
+@pytest.mark.weights
+def test_what_a_browser_shows_is_what_is_stored(findings):
+    drawings = {each.name: each for each in conv2_neuron.figures(findings, SETTINGS)}
+    whole, corner = drawings["pictures"].live().rows
+    picture = findings.arrays["picture_tenth"]
+    shown = 0.5 + picture / (2 * np.abs(picture).max())
+    np.testing.assert_allclose(whole.pictures[1].picture, shown, rtol=1e-6)
+    np.testing.assert_allclose(corner.pictures[1].picture, shown[:33, :33], rtol=1e-6)
+    assert corner.pictures[1].pixelated
+    steps = drawings["corner"].live()
+    assert list(steps.steps) == [0, 8, 100]
+    assert steps.unit == "objective (millions)"
+    last = findings.numbers["objective_decaying"].value
+    assert float(steps.rows[2].values[-1]) == pytest.approx(last / 1e6, rel=5e-3)
+
+
+@pytest.mark.weights
+def test_what_the_figures_find_hangs_on_what_is_measured(findings):
+    alone, more = "Only the corner that the unit sees is drawn on.", "More than the corner that the unit sees"
+    assert alone in page(findings, outside_field_max=1e-9)
+    assert more in page(findings, outside_field_max=1.0)
+    grids = {
+        f"grid_{grid}{suffix}": 0.0 for grid in ("conv1", "pool") for suffix in ("", "_tenth", "_decaying")
+    }
+    assert "What fills the corner is no grid of squares." in page(findings, **grids)
+    assert "A grid of squares can be seen in the corner." in page(
+        findings, **grids | {"grid_pool_tenth": 0.5}
+    )
+    assert "A rate that falls to 0 ends 1.9 times as high" in page(findings, decaying_gain=(1.9, 1.8, 2.0))
+    assert "The published rate loses nothing against" in page(findings, decaying_gain=(0.9, 0.8, 1))
+    assert "Whether a rate that falls to 0 ends higher hangs" in page(findings, decaying_gain=(1.1, 0.9, 1.2))

@@ -3,10 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.parts.drawn import drawn, html_of
+from tests.parts.drawn import drawn, html_of, text_of
 from tfviz.experiment.context import Inputs
 from tfviz.experiment.grading import grade
 from tfviz.experiment.store import PartResult
+from tfviz.figures import live
 from tfviz.parts import jellyfish_to_mink as part
 
 SHORT = replace(part.SETTINGS, published_rates=(1e-3,), published_steps=9, steps=60, attempts=2)
@@ -72,14 +73,112 @@ def test_verdicts(findings):
 
 @pytest.mark.weights
 def test_section_is_drawn_and_names_the_users_classes(findings):
-    names = list(drawn(part, findings, SHORT))
-    assert names == ["pictures", "differences", "strip", "published_curves", "search_curves"]
+    figures = drawn(part, findings, SHORT)
+    assert list(figures) == ["pictures", "search", "strip"]
     renamed = replace(findings, facts={**findings.facts, "source": "red fox", "target": "zebra"})
     text = html_of(part, renamed, SHORT, network="squeezenet")
-    assert "“zebra”" in text
+    assert "zebra" in text
+    captions = "".join(
+        drawing.finding + drawing.caption + drawing.alt for drawing in part.figures(renamed, SHORT)
+    )
+    assert "zebra" in captions
+    assert "mink" not in captions
     # The run's own class stands where the network is quoted, and nowhere else.
-    assert "mink" not in text.replace("“mink”", "").replace("jellyfish_to_mink", "")
-    assert "is itself a strict local minimum of the published loss" in text
+    assert "mink" not in words(renamed).replace("“mink”", "").replace("jellyfish_to_mink", "")
+    assert "is itself a strict local minimum of the published loss" in words(renamed)
+
+
+@pytest.mark.weights
+def test_each_picture_says_what_the_network_says_of_it(findings):
+    """Over the original and both nearest ones; the published loss's picture is another one where it moved."""
+    _, figure = drawn(part, findings, SHORT)["pictures"]
+    headings = [axes.get_title(loc="left").replace("\n", " ") for axes in figure.axes[:3]]
+    seen = findings.facts["seen_as"]
+    for heading, key, kind in zip(
+        headings, ("source", "nearest", "nearest_8bit"), ("8 bits", "floats", "8 bits"), strict=True
+    ):
+        assert kind in heading
+        assert f"“{seen[key]['class']}” {live.written_percent(seen[key]['probability'])}" in heading
+    assert "“mink” <\u202f0.1" in headings[0]
+    differences = [axes.images[0].get_array() for axes in figure.axes[3:]]
+    np.testing.assert_array_equal(differences[0], np.full((227, 227, 3), 0.5))
+    for shown, name in zip(differences[1:], ("nearest", "nearest_8bit"), strict=True):
+        change = findings.arrays[name] - findings.arrays["source"]
+        np.testing.assert_allclose(shown, np.clip(0.5 + change * 255 / 8, 0, 1), atol=1e-6)
+    moved = number(findings, "published_loss_l2", value=0.5)
+    assert len(drawn(part, moved, SHORT)["pictures"][1].axes) == 8
+
+
+@pytest.mark.weights
+def test_a_browser_wipes_between_the_pictures_of_8_bits(findings, tmp_path):
+    (drawing,) = (each for each in part.figures(findings, SHORT) if each.name == "pictures")
+    wipe = drawing.live()
+    assert live.save(wipe, tmp_path / "wipe").exists()
+    np.testing.assert_array_equal(wipe.before.picture, findings.arrays["source"])
+    np.testing.assert_array_equal(wipe.after.picture, findings.arrays["nearest_8bit"])
+    probability = findings.numbers["target_probability_8bit"].value
+    assert wipe.after.label == f"“mink” {live.written_percent(probability)}\u202f%"
+    labels = [each.label for each in wipe.more]
+    assert labels[0].startswith("The difference, 32 times amplified")
+    for label, quality in zip(labels[1:], (75, 95), strict=True):
+        seen = findings.facts["seen_as"][f"jpeg_{quality}"]
+        assert f"quality {quality}: “{seen['class']}” {live.written_percent(seen['probability'])}" in label
+    (drawing,) = (
+        each
+        for each in part.figures(number(findings, "published_loss_l2", value=0.5), SHORT)
+        if each.name == "pictures"
+    )
+    assert "published loss" in drawing.live().more[-1].label
+
+
+@pytest.mark.weights
+def test_a_browser_goes_along_the_search(findings, tmp_path):
+    (drawing,) = (each for each in part.figures(findings, SHORT) if each.name == "strip")
+    steps = drawing.live()
+    assert live.save(steps, tmp_path / "steps").exists()
+    assert list(steps.steps) == [0, 8, 60]
+    tried, change = steps.rows
+    assert tried.values[0] == "<\u202f0.1\u202f%"
+    last = live.written_percent(findings.arrays["search_probabilities"][60])
+    assert tried.values[-1] == f"{last}\u202f%"
+    np.testing.assert_array_equal(change.pictures[0], np.full((227, 227, 3), 0.5))
+    at_once = replace(
+        findings,
+        arrays={**findings.arrays, "search_strip_steps": np.array([0])},
+    )
+    assert [each.name for each in part.figures(at_once, SHORT)] == ["pictures", "search"]
+
+
+@pytest.mark.weights
+def test_findings_hang_on_the_numbers(findings):
+    def finding(name, findings):
+        (drawing,) = (each for each in part.figures(findings, SHORT) if each.name == name)
+        return drawing.finding
+
+    levels = findings.facts["largest_change_8bit"]
+    assert finding("pictures", findings) == (
+        f"Changed by at most {levels} of 255 levels, the picture is “mink” to the network."
+    )
+    missed = fact(findings, reached=False, reached_8bit=False)
+    assert "No picture of 8 bits reaches the goal" in finding("pictures", missed)
+    arrays = findings.arrays
+    first = arrays["search_distances"][np.argmax(arrays["search_probabilities"] >= SHORT.probability)]
+    assert first > findings.numbers["l2"].value
+    assert finding("search", findings).startswith(f"First there at a distance of {first:.3g}")
+    farther = number(findings, "l2", value=float(first) + 1, spread=None)
+    for other in (missed, farther):
+        assert finding("search", other) == "What the search tried, step after step."
+    times = arrays["search_distances"].max() / findings.numbers["l2"].value
+    assert f"lies {times:.2g} times as far away" in finding("strip", findings)
+    assert finding("strip", missed) == "The change on the way."
+    (row,) = findings.facts["rates"]
+    moving = fact(findings, rates=[row | {"lower": True}])
+    assert finding("published_curves", moving).startswith("At no rate does the probability of “mink” exceed")
+    reaching = fact(findings, rates=[row | {"lower": True, "largest_probability": 0.98}])
+    assert (
+        finding("published_curves", reaching) == "The published probability is reached at one rate or more."
+    )
+    assert "published_curves" in drawn(part, moving, SHORT)
 
 
 def number(findings, name, **changes):
@@ -91,22 +190,25 @@ def fact(findings, **changes):
     return replace(findings, facts={**findings.facts, **changes})
 
 
-def text_of(findings):
-    return " ".join(html_of(part, findings, SHORT, network="squeezenet").split())
+def words(findings):
+    return text_of(html_of(part, findings, SHORT, network="squeezenet"))
 
 
 @pytest.mark.weights
 def test_the_range_of_the_attempts_is_beside_the_nearest(findings):
-    """The graded distances are the nearest attempt's; what an attempt moves has the range of all."""
+    """What is shown is the nearest attempt's; what an attempt moves has the range of all."""
     for suffix, name in (("", "attempts"), ("_8bit", "attempts_8bit")):
         distances = [each["distance"] for each in findings.facts[name]]
         assert len(distances) == 2
         assert all(each["reached"] for each in findings.facts[name])
-        graded, ranged = (findings.numbers[f"l2{suffix}{end}"] for end in ("", "_attempts"))
-        assert graded.value == ranged.value == pytest.approx(min(distances))
-        assert graded.spread is None
-        assert ranged.spread == pytest.approx((min(distances), max(distances)))
-        assert ranged.repeats == 2
+        graded = findings.numbers[f"l2{suffix}"]
+        assert graded.value == pytest.approx(min(distances))
+        assert graded.spread == pytest.approx((min(distances), max(distances)))
+        assert graded.repeats == 2
+        reached = findings.numbers[f"target_probability{suffix}"]
+        assert reached.spread == pytest.approx(
+            sorted(each["probability"] for each in findings.facts[name]), rel=1e-5
+        )
     for name in ("linf", "linf_8bit", "rounded_afterwards_probability", "changed_values_8bit"):
         low, high = findings.numbers[name].spread
         assert low <= findings.numbers[name].value <= high
@@ -134,66 +236,93 @@ def test_only_attempts_that_ended_alike_are_in_the_range():
 def test_the_text_calls_chaotic_what_is(findings):
     # Far apart, and a hundredth apart.
     for high, stands, absent in ((2.0, "is chaotic", "they agree"), (1.01, "they agree", "is chaotic")):
-        text = text_of(number(findings, "l2_attempts", value=1.0, spread=(1.0, high), repeats=2))
-        assert f"end at 1 to {high:g}" in text.replace("1.000", "1").replace("2.000", "2").replace(
-            "1.010", "1.01"
-        )
+        text = words(number(findings, "l2", value=1.0, spread=(1.0, high), repeats=2))
+        assert f"The 2 attempts end at 1 to {high:g}." in text.replace("2.000", "2").replace("1.010", "1.01")
         assert stands in text
         assert absent not in text
-    one_attempt = text_of(number(findings, "l2_attempts", spread=None, repeats=1))
-    assert "alike but for" not in one_attempt
-    missed = text_of(fact(findings, reached=False, reached_8bit=False))
-    assert "The goal is not reached here" in missed
-    assert "does not reach the goal" in missed
-    assert "alike but for" not in missed
+    one_attempt = words(number(findings, "l2", spread=None, repeats=1))
+    assert "attempts end at" not in one_attempt
+    attempts = [*findings.facts["attempts"], {"distance": 1.0, "probability": 0.5, "reached": False}]
+    assert "The 2 of 3 attempts that reach it end at" in words(fact(findings, attempts=attempts))
+    missed = words(fact(findings, reached=False, reached_8bit=False))
+    assert "As floats the goal is not reached here" in missed
+    assert "The search among pictures of 8 bits does not reach the goal" in missed
+    assert "attempts end at" not in missed
+    reached = words(findings)
+    assert "measured on floats" in reached
+    assert "The search among pictures of 8 bits reaches " in reached
 
 
 @pytest.mark.weights
 def test_what_is_said_of_the_published_loss_hangs_on_its_numbers(findings):
     (row,) = findings.facts["rates"]
-    stuck = text_of(fact(findings, rates=[row | {"largest_distance": 0.0, "lower": False}]))
+    stuck = words(fact(findings, rates=[row | {"largest_distance": 0.0, "lower": False}]))
     assert "the loss rises whichever way a small enough step goes" in stuck
     assert (
-        "Of larger steps this says nothing: they were only tried. At the one rate tried the loss does not end"
-        in stuck
+        "Of larger steps this says nothing: they were only tried. At the one rate tried the loss does not end "
+        "lower than it started. The published probability is not reached." in stuck
     )
-    assert "lower than it started. The published" in stuck
-    assert "The published probability is not reached." in stuck
-    thrown = text_of(
-        fact(findings, rates=[row, row | {"rate": 1.0, "largest_distance": 0.5, "lower": False}])
+    thrown = words(fact(findings, rates=[row, row | {"rate": 1.0, "largest_distance": 0.5, "lower": False}]))
+    assert (
+        "At none of the 2 rates tried does the loss end lower than it started. At the rate 1 the picture moves "
+        "all the same" in thrown
     )
-    assert "At none of the 2 rates tried does the loss end lower than it started; at" in thrown
-    assert "at 1 the picture moves all the same" in thrown.replace("1.0", "1")
-    left = text_of(
+    left = words(
         fact(findings, rates=[row | {"largest_distance": 0.5, "lower": True}], published_reached=True)
     )
     assert "The loss ends lower than it started at the rate 0.001." in left.replace("0.0010", "0.001")
     assert "The published probability is reached." in left
-    free = text_of(fact(findings, source_is_local_minimum=False))
+    free = words(fact(findings, source_is_local_minimum=False))
     assert "the original is no strict local minimum" in free
     assert "whichever way" not in free
-    assert "weight is too large" in free
-    assert "weight is too large" not in text_of(
-        number(findings, "published_slope_nearest", value=0.5, spread=None)
-    )
+    assert "Correction: the published loss." in free
+    assert "Correction: the published loss at its start." in stuck
+
+
+@pytest.mark.weights
+def test_how_hard_the_first_term_pulls_at_the_end(findings):
+    pulls = {"value": 4e5, "repeats": 2}
+    both = words(number(findings, "published_slope_nearest", **pulls, spread=(4e5, 6e5)))
+    assert "the probability’s gradient has a length of 0.800 to 1.20, so" in both.replace("1.200", "1.20")
+    one = words(number(findings, "published_slope_nearest", value=4e5, spread=None))
+    assert "has a length of 0.800, so that the first term pulls 500 000 times that" in one
+    weak = number(findings, "published_slope_nearest", value=0.5, spread=None)
+    assert "weight is too large" not in words(weak)
+    assert "weight is too large" not in words(fact(findings, reached=False))
 
 
 @pytest.mark.weights
 def test_whether_the_change_survives_hangs_on_the_probabilities(findings):
-    for value, words in ((0.5, "less than was asked"), (0.99, "still what was asked")):
+    for value, stands in ((0.5, "0.500, less than was asked"), (0.99, "0.990, still what was asked")):
         changed = number(findings, "rounded_afterwards_probability", value=value, spread=None)
-        assert words in text_of(changed)
+        assert stands in words(changed)
     some = number(findings, "rounded_afterwards_probability", value=0.5, spread=(0.5, 0.99))
-    assert "which not every attempt keeps above what was asked" in text_of(some)
-    assert "As a PNG it survives unchanged" in text_of(findings)
-    assert "As a PNG it does not survive" in text_of(number(findings, "png_probability", value=0.1))
+    assert "a probability of 0.500, the attempts’ pictures one of 0.500 to 0.990, so that not every" in words(
+        some
+    )
+    assert "Saved as a PNG the picture of 8 bits survives unchanged" in words(findings)
+    assert "Saved as a PNG it does not survive: 0.1" in words(number(findings, "png_probability", value=0.1))
     seen = findings.facts["seen_as"]
     target = {"class": findings.facts["target"], "probability": 0.9, "target": 0.9}
-    kept = text_of(fact(findings, seen_as=seen | {"jpeg_95": target, "jpeg_90": target}))
-    assert "at quality 90 and 95, and no longer at 75." in kept
-    assert "lost at every quality" in text_of(
-        fact(findings, seen_as=seen | {f"jpeg_{quality}": seen["source"] for quality in (75, 90, 95)})
+    jpegs = {f"jpeg_{quality}": target for quality in (75, 90, 95)}
+    kept = words(fact(findings, seen_as=seen | jpegs | {"jpeg_75": seen["source"]}))
+    assert "the network still says “mink” at quality 90, 95, and no longer at 75." in kept
+    assert "the network still says “mink” at quality 75, 90, 95." in words(
+        fact(findings, seen_as=seen | jpegs)
     )
+    assert "A JPEG loses it at every quality tried" in words(
+        fact(findings, seen_as=seen | dict.fromkeys(jpegs, seen["source"]))
+    )
+
+
+@pytest.mark.weights
+def test_what_the_network_says_of_the_original(findings):
+    assert "gives it to “jellyfish” with a probability of 0.99" in words(findings)
+    seen = findings.facts["seen_as"]
+    other = words(fact(findings, seen_as=seen | {"source": seen["source"] | {"class": "balloon"}}))
+    assert "says “balloon” of it with 0.99" in other
+    assert "the jellyfish that the project draws" in other
+    assert "the picture that was given" in words(fact(findings, drawn=False))
 
 
 @pytest.mark.weights
@@ -209,5 +338,6 @@ def test_the_users_picture_and_classes_are_taken(context_on, tmp_path):
     assert found.facts["target"] == "great white shark"
     assert not found.facts["drawn"]
     assert found.arrays["source"].std() > 0.1
-    assert len(drawn(part, found, tiny)) == 5
+    assert list(drawn(part, found, tiny))[:3] == ["pictures", "search", "strip"]
+    assert words(found)
     assert found.facts["rates"][0]["counted"]

@@ -1,11 +1,10 @@
-import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from tests.parts.drawn import drawn, html_of
+from tests.parts.drawn import drawn, html_of, text_of
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import grade
 from tfviz.experiment.progress import Reporter
@@ -70,24 +69,51 @@ def test_without_its_faults_the_published_construction_is_right():
 
 def test_figures_are_drawn_from_the_findings(findings):
     figures = drawn(narrow_network, findings, SETTINGS)
-    assert list(figures) == ["functions", "differences", "counterexample"]
-    assert "of 3 units, and its narrow network" in figures["functions"][0].caption
-    html_of(narrow_network, findings, SETTINGS)
+    assert list(figures) == ["functions", "counterexample"]
+    assert "of 3 units, and its narrow network, of 3 hidden layers" in figures["functions"][0].caption
+    counterexample, figure = figures["counterexample"]
+    assert [axes.get_title(loc="left").replace("\n", " ") for axes in figure.axes] == [
+        "no inner ReLU (1, 0)",
+        "negative x lost (0, 1)",
+        "both: one real layer (0, 0)",
+        "the right network (1, 1)",
+    ]
+    assert "ends at 1 / 0; 0 / 1; 0 / 0; 1 / 1, on the left" in counterexample.alt
+
+
+def test_findings_hang_on_the_numbers(findings):
+    def finding(name, **arrays):
+        changed = replace(findings, arrays={**findings.arrays, **arrays})
+        return next(each.finding for each in narrow_network.figures(changed, SETTINGS) if each.name == name)
+
+    off = findings.arrays["off_float64"] * 0
+    off[7] = -2e-15
+    assert (
+        finding("functions", off_float64=off)
+        == "In float64 the two functions differ by 2 × 10⁻¹⁵ of the largest value at most."
+    )
+    truth = findings.arrays["counterexample_f"]
+    assert (
+        finding("counterexample") == "Each fault costs a part of |x|, and both together miss it by up to 1."
+    )
+    neutral = "|x|, and what networks make of it."
+    for faultless in ("no_inner_relu", "no_negative", "one_layer"):
+        assert finding("counterexample", **{f"counterexample_{faultless}": truth}) == neutral
+    assert finding("counterexample", counterexample_right=truth + 0.1) == neutral
 
 
 def page(findings, **changes):
     numbers = {name: replace(findings.numbers[name], value=value) for name, value in changes.items()}
-    html = html_of(narrow_network, replace(findings, numbers={**findings.numbers, **numbers}), SETTINGS)
-    return " ".join(re.sub(r"<[^>]*>", "", html).replace("&nbsp;", " ").split())
+    return text_of(
+        html_of(narrow_network, replace(findings, numbers={**findings.numbers, **numbers}), SETTINGS)
+    )
 
 
 def test_the_words_hang_on_the_differences(findings):
     text = page(findings, largest_difference=3e-15, counterexample_right_difference=0.0)
     assert "always against f in float64: what is left is rounding." in text
-    assert (
-        "As real layers the published network misses |x| by up to 1 on |x| ≤ 1; the one below differs from it by 0."
-        in text
-    )
+    assert "as real layers the published network misses |x| by up to 1 on |x| ≤ 1." in text
+    assert "The network of the proof differs from it by 0." in text
     assert "more than rounding" not in text
 
     for wrong in ({"largest_difference": 0.2}, {"largest_difference_float32": 0.2}):
@@ -96,9 +122,9 @@ def test_the_words_hang_on_the_differences(findings):
         assert "what is left is rounding" not in text
 
     text = page(findings, counterexample_difference=0.0, counterexample_right_difference=0.5)
-    assert (
-        "the published network does not miss |x| in this run; the one below differs from it by 0.50, and so misses"
-        in text
+    assert "the published network as real layers does not miss |x| in this run." in text
+    assert "The network of the proof differs from it by 0.50, and so misses it as well." in text.replace(
+        "by 0.5,", "by 0.50,"
     )
     assert "misses |x| by up to" not in text
 

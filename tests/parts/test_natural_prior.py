@@ -4,16 +4,23 @@ import numpy as np
 import pytest
 
 from tests.parts.class_network import tiny_context
-from tests.parts.drawn import drawn, html_of
+from tests.parts.drawn import drawn, html_of, text_of
 from tfviz.experiment.grading import grade
 from tfviz.experiment.part import Findings, Number
 from tfviz.experiment.store import PartResult
 from tfviz.measures import spectrum
 from tfviz.parts import natural_prior
+from tfviz.report import page as report
 
 SETTINGS = replace(
     natural_prior.SETTINGS, classes=(107,), weights_tried=(), steps=40, keep=(0, 8, 40), short_steps=30
 )
+
+
+@pytest.fixture(autouse=True)
+def without_a_cover(monkeypatch):
+    """Its picture lies in a file, and the pages of these tests have none."""
+    monkeypatch.setattr(report, "_hero", lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -81,12 +88,11 @@ def test_verdicts_and_figures(findings):
     assert {grade("p", expected, result).status for expected in natural_prior.EXPECTED} == {"pass"}
     html_of(natural_prior, findings, SETTINGS, network="squeezenet")
     assert list(drawn(natural_prior, findings, SETTINGS)) == [
-        "pictures",
+        "classes",
         "steps",
         "spectra",
-        "curves",
-        "classes",
         "weights",
+        "hero",
     ]
 
 
@@ -130,7 +136,7 @@ def test_other_weights_and_a_size_that_is_not_square():
         assert numbers[f"moved_lower_{name}"] == (numbers[f"{name}_2_moved"] < numbers[f"{name}_2_prior"])
     assert numbers["largest_value"] == np.abs(findings.arrays["long_prior"][-1]).max()
     assert findings.numbers["activation_weight_30"].network == "alexnet"
-    assert len(drawn(natural_prior, findings, settings)) == 6
+    assert len(drawn(natural_prior, findings, settings)) == 5
     html_of(natural_prior, findings, settings, network="alexnet")
 
 
@@ -160,7 +166,7 @@ def page(made_up, facts=None, **numbers):
         for name, value in numbers.items()
     }
     changed = Findings({**findings.numbers, **new}, findings.arrays, {**findings.facts, **(facts or {})})
-    return " ".join(html_of(natural_prior, changed, settings, network="alexnet").split())
+    return text_of(html_of(natural_prior, changed, settings, network="alexnet"))
 
 
 def only(html, *claims):
@@ -171,8 +177,8 @@ def only(html, *claims):
 
 def test_what_is_said_of_smoothness_hangs_on_the_total_variation(made_up):
     claims = (
-        "the picture with the prior is smoother: its total variation",
-        "the prior did not make the picture smoother in every repeat",
+        "Measured, the picture with the prior is smoother: its total variation",
+        "Measured, the prior did not make the picture smoother in every repeat",
     )
     assert only(page(made_up, total_variation=(0.5, 0.6), total_variation_without=0.9), *claims) == claims[0]
     assert only(page(made_up, total_variation=(0.5, 1.0), total_variation_without=0.9), *claims) == claims[1]
@@ -181,8 +187,8 @@ def test_what_is_said_of_smoothness_hangs_on_the_total_variation(made_up):
 def test_what_is_said_of_naturalness_hangs_on_the_slope(made_up):
     """The photographs' median is -2.53."""
     claims = (
-        "its slope is nearer to that of the photographs.",
-        "its slope is not nearer to that of the photographs in every repeat.",
+        "Its slope is nearer to that of the photographs.",
+        "Its slope is not nearer to that of the photographs in every repeat.",
     )
     for slope, without, stands in (
         ((-2.2, -2.1), -0.3, claims[0]),
@@ -191,7 +197,10 @@ def test_what_is_said_of_naturalness_hangs_on_the_slope(made_up):
     ):
         html = page(made_up, spectrum_slope=slope, spectrum_slope_without=without)
         assert only(html, *claims) == stands
-    nearer = ("−2 than to the photographs' median.", "the photographs' median than to −2.")
+    nearer = (
+        "is nearer to −2 than to the photographs’ median.",
+        "is nearer to the photographs’ median than to −2.",
+    )
     assert only(page(made_up, spectrum_slope=(-2.2, -2.1)), *nearer) == nearer[0]
     assert only(page(made_up, spectrum_slope=(-2.4, -2.3)), *nearer) == nearer[1]
     assert "reproduces nothing" in page(made_up)
@@ -237,11 +246,21 @@ def test_what_is_said_of_the_weights_hangs_on_the_tried_ones(made_up):
         ]
         return page(made_up, {"tried": entries})
 
-    both = "the slope gets steeper and the logit falls from each picture to the next"
-    neither = "the slope does not get steeper and the logit does not fall from each picture to the next"
-    assert only(tried((-1, -2, -3), (9, 8, 7)), both, neither) == both
-    assert only(tried((-1, -3, -2), (9, 7, 8)), both, neither) == neither
-    claims = "comes nearest to −2.", "comes near −2 (nearest: 5)."
+    claims = (
+        "the slope gets steeper and the logit falls from each picture to the next.",
+        "the slope gets steeper from each picture to the next, but the logit does not always fall.",
+        "the logit falls from each picture to the next, but the slope does not always get steeper.",
+        "neither does the slope always get steeper nor the logit always fall.",
+    )
+    steeper, falling = (-1, -2, -3), (9, 8, 7)
+    for slopes, logits, stands in (
+        (steeper, falling, 0),
+        (steeper, (9, 7, 8), 1),
+        ((-1, -3, -2), falling, 2),
+        ((-1, -3, -2), (9, 7, 8), 3),
+    ):
+        assert only(tried(slopes, logits), *claims) == claims[stands]
+    claims = "comes nearest to −2.", "comes near −2; nearest it comes at 5."
     assert only(page(made_up, {"closest_weight": 2.0}), *claims) == claims[0]
     assert only(page(made_up, {"closest_weight": 5.0}), *claims) == claims[1]
 
@@ -252,3 +271,66 @@ def test_the_spectra_are_described_by_their_slopes(made_up):
     without, prior = (findings.numbers[f"spectrum_slope{suffix}"].value for suffix in ("_without", ""))
     assert f"Slopes: no prior {without:.2f}, prior {prior:.2f}, Fourier".replace("-", "−") in alt
     assert alt.endswith("natural pictures −2.53, dotted line −2.")
+
+
+def test_what_the_figures_find_hangs_on_what_is_measured(made_up):
+    nearer = "every class comes nearer to that of natural pictures."
+    not_nearer = "not every class comes nearer to the spectrum of natural pictures."
+    assert only(page(made_up, slope_gain_min=(0.1, 0.4)), nearer, not_nearer) == nearer
+    assert only(page(made_up, slope_gain_min=(-0.1, 0.4)), nearer, not_nearer) == not_nearer
+    claims = (
+        "The prior makes the picture smoother, and the transformations make it smoother still.",
+        "The prior makes the picture smoother; the transformations do not add to that.",
+        "The prior does not make the picture smoother in every repeat.",
+    )
+    for prior, moved, stands in (((0.5, 0.6), 0.4, 0), ((0.5, 0.6), 0.55, 1), ((0.5, 0.9), 0.4, 2)):
+        html = page(made_up, total_variation=prior, total_variation_without=0.9, total_variation_moved=moved)
+        assert only(html, *claims) == claims[stands]
+    brought = "The prior brings the spectrum nearer to that of photographs."
+    not_brought = "The prior does not bring the spectrum nearer to that of photographs in every repeat."
+    for slope, stands in (((-2.2, -2.1), brought), ((-2.2, -0.2), not_brought), ((-5.2, -2.1), not_brought)):
+        html = page(made_up, spectrum_slope=slope, spectrum_slope_without=-0.3)
+        assert only(html, brought, not_brought) == stands
+
+
+def test_the_slider_shows_logits_at_rest(made_up):
+    findings, settings = made_up
+    (drawing,) = [each for each in natural_prior.figures(findings, settings) if each.name == "steps"]
+    shown = drawing.live()
+    assert list(shown.steps) == [0, 4]
+    assert [row.label for row in shown.rows] == ["no prior", "prior", "prior, transformations"]
+    for row, suffix in zip(shown.rows, ("_without", "", "_moved"), strict=True):
+        assert float(row.values[-1]) == pytest.approx(findings.numbers[f"activation{suffix}"].value, rel=1e-3)
+    # The ascent itself saw the pictures moved.
+    assert findings.arrays["activation_moved"][-1] != findings.arrays["logit_moved"][-1] / settings.weight
+
+
+def test_the_cover_s_large_picture_is_the_zebra_s(made_up):
+    findings, settings = made_up
+    gallery = [dict(entry) for entry in findings.facts["gallery"]]
+    arrays = dict(findings.arrays)
+    for entry, index, name in zip(gallery, (107, 340), ("jellyfish", "zebra"), strict=True):
+        for method in ("without", "prior", "moved", "fourier"):
+            arrays[f"picture_{index}_{method}"] = arrays[f"picture_{entry['index']}_{method}"]
+        entry |= {"index": index, "name": name}
+    changed = Findings(findings.numbers, arrays, {**findings.facts, "gallery": gallery})
+    (hero,) = [each for each in natural_prior.figures(changed, settings) if each.name == "hero"]
+    (row,) = hero.live().rows
+    assert [each.label for each in row.pictures] == ["zebra", "jellyfish"]
+    assert row.pictures[0].alt == "Picture made for the class “zebra”"
+    picture = arrays["picture_340_moved"]
+    standard = (picture - picture.mean()) / picture.std()
+    np.testing.assert_allclose(row.pictures[0].picture, np.clip(0.5 + standard / 6, 0, 1), atol=1e-5)
+    page = html_of(natural_prior, findings, settings, network="alexnet")
+    assert 'id="natural_prior-steps"' in page
+    assert "natural_prior-hero" not in page
+
+
+def test_a_table_of_pictures_has_a_row_for_each_class(made_up):
+    findings, settings = made_up
+    (classes,) = [each for each in natural_prior.figures(findings, settings) if each.name == "classes"]
+    shown = classes.live()
+    assert [row.label for row in shown.rows] == [entry["name"] for entry in findings.facts["gallery"]]
+    assert shown.headings[2] == "prior, transformations"
+    fourier = shown.rows[1].pictures[3]
+    np.testing.assert_allclose(fourier.picture, np.clip(findings.arrays["picture_3_fourier"], 0, 1))

@@ -1,4 +1,3 @@
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from PIL import Image
 from rich.console import Console
 from scipy.special import softmax
 
-from tests.parts.drawn import drawn, html_of
+from tests.parts.drawn import drawn, html_of, text_of
 from tfviz.data.labels import imagenet_classes
 from tfviz.errors import BadFileError
 from tfviz.experiment.context import Context, Inputs
@@ -154,8 +153,9 @@ def test_the_report_shows_it(network, own, folder):
     findings = run(network, folder if own else None)
     html = html_of(normalization, findings, normalization.SETTINGS, network=network)
     assert ("c $x$ &lt;i&gt;.png" in html) == own
-    assert ("first guess right" in html) == (not own)
-    assert ("pixels in [0, 1]</th>" in html) == (network == "squeezenet")
+    assert ("here, right" in html) == (not own)
+    assert ("pixels in [0,\u00a01]</th>" in html) == (network == "squeezenet")
+    assert ("right: tabby, tiger cat, Egyptian cat CC0; in skimage" in text_of(html)) == (not own)
 
 
 def page(network, numbers, right=None):
@@ -171,9 +171,7 @@ def page(network, numbers, right=None):
     changed = replace(
         findings, numbers={**findings.numbers, **known}, facts={**findings.facts, "pictures": pictures}
     )
-    html = html_of(normalization, changed, normalization.SETTINGS, network=network)
-    text = re.sub(r"<[^>]*>", "", html[html.index("What it says") : html.index("Settings of this run")])
-    return " ".join(text.replace("&nbsp;", " ").split())
+    return text_of(html_of(normalization, changed, normalization.SETTINGS, network=network))
 
 
 def test_where_only_lost_contrast_lowers_confidence_it_is_said_so():
@@ -196,22 +194,31 @@ def test_where_only_lost_contrast_lowers_confidence_it_is_said_so():
     )
     assert "an orange tree even “traffic light” at 100 %" in text
     assert "a laptop with a notebook became an “iPod”" in text
-    assert "raised the confidence for 0 of 5 pictures and lowered its mean from 76.2 % to 60.4 %" in text
-    assert "; the originals saw it rise. It is not their experiment: SqueezeNet 1.1 takes BGR" in text
     assert (
-        "AlexNet's raw pixels keep 22.6 % of the contrast that it is used to. Pixels in [0, 1] keep 0.392 %"
+        "Against “raw, mean left in” normalisation raised the confidence for 0 of 5 pictures and lowered its mean "
+        "from 76.2 % to 60.4 %. The originals saw it rise. It is not their experiment: SqueezeNet 1.1 takes BGR"
         in text
     )
     assert (
-        "raised the confidence for 5 of 5 and raised its mean from 23.1 % to 60.4 %: where contrast is lost and "
-        "given back, confidence rises here as well." in text
+        "AlexNet’s raw pixels keep 22.6 % of the contrast that it is used to. Pixels in [0, 1] keep 0.392 %"
+        in text
     )
-    assert "As many of the first guesses were right before (3 before, 3 after; 0 with" in text
-    assert "Neither sure nor right: normalised, the rocket is taken for" in text
+    assert (
+        "Against “pixels in [0, 1]” normalisation raised the confidence for 5 of 5 pictures and raised its mean from "
+        "23.1 % to 60.4 %. Where contrast is lost and given back, confidence rises here as well." in text
+    )
+    assert (
+        "As many of the first guesses were right before: 3 before, 3 after. With the pixels in [0, 1] 0 of 5"
+        in text
+    )
+    assert "Neither sure nor right, with normalisation: rocket (“" in text
     assert "Confidence is not correctness" not in text
-    assert "leaving the mean in decides nothing, taking nearly all contrast away decides most" in text
-    assert "for most of them preprocessing decides" not in text
-    assert "as the originals saw" not in text
+    assert "Leaving the mean in decides nothing, taking nearly all contrast away decides most." in text
+    assert "raw, mean left in most confidences between 0.19 and 0.53, the guesses wrong" in text
+    assert "4 of 5 above 98 %, and still not all right" in text
+    assert "60.4 % 3 of 5" in text
+    assert "For most of them preprocessing decides" not in text
+    assert "So did the originals see it." not in text
     assert "does not rise" not in text
 
 
@@ -229,24 +236,65 @@ def test_where_confidence_rises_or_does_not_the_other_words_stand():
         },
         [True] * 5,
     )
-    assert "raised its mean from 30 % to 90 %, as the originals saw. It is not" in text
-    assert "hardly changed its mean from 90 % to 90 %: here confidence does not rise even where" in text
-    assert "It made more of the first guesses right (1 before, 4 after" in text
-    assert "for none of them does preprocessing decide what is seen, unlike" in text
+    assert "raised its mean from 30 % to 90 %. So did the originals see it. It is not" in text
+    assert (
+        "hardly changed its mean, from 90 % to 90 %. Here confidence does not rise even where contrast"
+        in text
+    )
+    assert "It made more of the first guesses right: 1 before, 4 after." in text
+    assert "For none of them does preprocessing decide what is seen, unlike" in text
     assert "Confidence is not correctness" not in text
-    assert "the originals saw it rise" not in text
+    assert "Neither sure nor right" not in text
+    assert "The originals saw it rise." not in text
     assert "as the originals concluded" not in text
+
+
+def test_a_wrong_guess_counts_as_sure_above_the_setting():
+    findings = run("alexnet")
+    first, second, *others = findings.facts["pictures"]
+
+    def guessed(row, share, right):
+        return {**row, "normalized": [{**row["normalized"][0], "confidence": share, "right": right}]}
+
+    rows = [
+        guessed(first, 0.515, False),
+        guessed(second, 0.485, False),
+        *(guessed(each, 1, True) for each in others),
+    ]
+    changed = replace(findings, facts={**findings.facts, "pictures": rows})
+    text = text_of(html_of(normalization, changed, normalization.SETTINGS, network="alexnet"))
+    name, other = (row["normalized"][0]["class"] for row in rows[:2])
+    assert f"Sure and wrong, with normalisation: cat (“{name}”, 51.5 %)." in text
+    assert f"Neither sure nor right, with normalisation: cup of coffee (“{other}”, 48.5 %)." in text
 
 
 def test_on_alexnet_the_experiment_is_the_originals():
     text = page("alexnet", {"mean_confidence_raw": 0.3, "mean_confidence_normalized": 0.9, "changed_raw": 2})
-    assert "as the originals saw. Raw values are to the network a pale picture" in text
+    assert "So did the originals see it. Raw values are to the network a pale picture" in text
     assert "with 22.6 % of its contrast" in text
-    assert "another for 2 of 5 pictures without normalisation: for some of them preprocessing decides" in text
+    assert "another for 2 of 5 pictures without normalisation. For some of them preprocessing decides" in text
     assert "not their experiment" not in text
     fewer = page("alexnet", {"correct_raw": 3, "correct_normalized": 2, "changed_raw": 3})
-    assert "It made fewer of the first guesses right (3 before, 2 after)." in fewer
-    assert "for most of them preprocessing decides what is seen, as the originals concluded" in fewer
+    assert "It made fewer of the first guesses right: 3 before, 2 after." in fewer
+    assert "For most of them preprocessing decides what is seen, as the originals concluded" in fewer
+
+
+@pytest.mark.parametrize("network", ["alexnet", "squeezenet"])
+def test_a_browser_shows_the_first_guess_under_each_picture(network):
+    findings = run(network)
+    drawing = drawn(normalization, findings, normalization.SETTINGS)["pictures_0"][0]
+    table = drawing.live()
+    ways = ["normalized", *findings.facts["ways"][:-1]]
+    assert table.headings[1] == "2 cup of coffee"
+    for row, way in zip(table.rows, ways, strict=True):
+        own = "pictures" if way == "normalized" else f"taken_{way}"
+        for each, facts, picture in zip(
+            row.pictures, findings.facts["pictures"], findings.arrays[own], strict=True
+        ):
+            np.testing.assert_array_equal(each.picture, np.clip(picture, 0, 1))
+            assert each.label.startswith(f"{facts[way][0]['class']}, ")
+    least = min(findings.facts["contrast"][way] for way in ways[1:])
+    assert f"as little as {100 * least:.3g} % of the contrast" in drawing.finding.replace("\u202f", " ")
 
 
 @pytest.mark.parametrize("network", ["alexnet", "squeezenet"])
@@ -276,6 +324,7 @@ def test_many_pictures_take_several_figures(folder):
     figures = drawn(normalization, run(pictures=folder), normalization.SETTINGS)
     assert list(figures) == ["pictures_0", "pictures_1"]
     assert "8 d4.png" in figures["pictures_1"][0].caption
+    assert figures["pictures_1"][0].live().headings[-1] == "8 d4.png"
 
 
 @pytest.mark.weights

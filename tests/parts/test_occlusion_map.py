@@ -3,11 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.parts.drawn import drawn, html_of
+from tests.parts.drawn import drawn, html_of, text_of
 from tfviz.data.pictures import as_bytes
 from tfviz.experiment.context import Inputs
 from tfviz.experiment.grading import grade
 from tfviz.experiment.store import PartResult
+from tfviz.figures import live
 from tfviz.files.program import templates
 from tfviz.parts import occlusion_map as part
 
@@ -51,6 +52,18 @@ def test_numbers_and_maps_say_the_same(findings):
     if not facts["more_winners"]:
         assert sum(entry["blocks"] for entry in facts["winners"]) == lost.sum()
     assert (probability[lost] <= 0.5).all()
+    winning = findings.arrays["winner_probability"]
+    np.testing.assert_array_equal(winning[~lost], probability[~lost])
+    assert (winning[lost] > probability[lost]).all()
+    body = findings.arrays["body"]
+    on_body = [
+        body[16 * row : 16 * row + 32, 16 * column : 16 * column + 32].any()
+        for row, column in np.argwhere(lost)
+    ]
+    assert findings.numbers["lost_on_body"].value == np.mean(on_body)
+    names = dict(facts["names"])
+    assert names[107] == "jellyfish"
+    assert set(names) == {107, *findings.arrays["winners"].ravel().tolist()}
 
 
 @pytest.mark.weights
@@ -70,12 +83,17 @@ def test_the_users_picture_and_class(context_on, tmp_path):
     assert not found.facts["seen"]
     assert found.numbers["fraction_lost"].value == 1
     assert "lowest_decile_on_body" not in found.numbers
-    assert found.facts["fill"].startswith("the mean colour")
+    assert "lost_on_body" not in found.numbers
     figures = drawn(part, found, settings)
-    assert list(figures) == ["heat_map", "winners", "saliency"]
-    for text in (drawing.caption + drawing.alt for drawing, _ in figures.values()):
+    assert list(figures) == ["heat_map", "saliency"]
+    for text in (drawing.finding + drawing.caption + drawing.alt for drawing, _ in figures.values()):
         assert "ellyfish" not in text
-        assert "ostrich" in text or "gradient" in text or "wins" in text
+        assert "ostrich" in text or "gradient" in text
+    text = text_of(html_of(part, found, settings, network="squeezenet"))
+    assert "the mean colour of ImageNet’s pictures" in text
+    assert "The picture is the one that was given" in text
+    assert "the reader has to judge from the picture" in text
+    assert "jellyfish" not in text.replace("the jellyfish that the project draws", "")
 
 
 @pytest.mark.weights
@@ -88,18 +106,50 @@ def test_another_class_of_the_drawn_jellyfish_has_no_body(context_on):
 
 @pytest.mark.weights
 def test_figures_are_drawn_from_the_findings(findings):
-    assert list(drawn(part, findings, part.QUICK)) == ["heat_map", "winners", "saliency"]
-    html = html_of(part, findings, part.QUICK, network="squeezenet")
-    assert "Here the block has 32 × 32 pixels and moves by\n16" in html
-    unbeaten = replace(findings, facts={**findings.facts, "winners": []})
-    assert list(drawn(part, unbeaten, part.QUICK)) == ["heat_map", "saliency"]
+    figures = drawn(part, findings, part.QUICK)
+    assert list(figures) == ["heat_map", "saliency"]
+    assert "here the block has 32 × 32 pixels and moves by 16" in said(findings)
+    whole, lowest = (
+        live.written_percent(findings.numbers[f"{name}_probability"].value) for name in ("source", "lowest")
+    )
+    assert (
+        figures["heat_map"][0].finding
+        == f"One hidden block takes “jellyfish” from {whole}\u202f% to {lowest}\u202f%."
+    )
 
 
-def text_of(findings, settings=part.QUICK, numbers=None, **facts):
+@pytest.mark.weights
+def test_a_browser_says_what_the_network_says_of_each_block(findings, tmp_path):
+    (drawing,) = (each for each in part.figures(findings, part.QUICK) if each.name == "heat_map")
+    map_ = drawing.live()
+    assert live.load(live.save(map_, tmp_path / "map"))["kind"] == "map"
+    np.testing.assert_array_equal(map_.values, findings.arrays["probability"])
+    np.testing.assert_array_equal(map_.winning, findings.arrays["winner_probability"])
+    assert map_.values[map_.first] == findings.numbers["lowest_probability"].value
+    assert next(iter(map_.names.items())) == (107, "jellyfish")
+    assert (map_.patch, map_.stride, map_.fill) == (32, 16, (0.0, 0.0, 0.0))
+
+
+def said(findings, settings=part.QUICK, numbers=None, **facts):
     """The page's words, some numbers and facts changed."""
     changed = {name: replace(findings.numbers[name], value=value) for name, value in (numbers or {}).items()}
     changed = replace(findings, numbers={**findings.numbers, **changed}, facts={**findings.facts, **facts})
-    return " ".join(html_of(part, changed, settings, network="squeezenet").split())
+    return text_of(html_of(part, changed, settings, network="squeezenet"))
+
+
+@pytest.mark.weights
+def test_who_wins_is_said_by_a_sentence_or_a_table(findings):
+    unbeaten = said(findings, winners=[])
+    assert "Nobody: “jellyfish” keeps the highest probability whichever block is hidden." in unbeaten
+    (entry,) = findings.facts["winners"][:1]
+    one = said(findings, winners=[entry | {"blocks": 12}], more_winners=0)
+    assert f"It is “{entry['class']}” in all 12 places" in one
+    assert "Of these blocks 100 % overlap the drawn body." in one
+    assert "in the one place" in said(findings, winners=[entry | {"blocks": 1}], more_winners=0)
+    two = said(findings, winners=[entry, entry | {"class": "balloon", "index": 417}], more_winners=2)
+    assert "balloon (417)" in two
+    assert "And 2 more classes, with fewer blocks." in two
+    assert "in all" not in two
 
 
 @pytest.mark.weights
@@ -109,17 +159,17 @@ def test_where_the_lowest_block_lies_is_said_from_the_mask(findings):
     assert findings.numbers["body_in_lowest_block"].value == pytest.approx(share)
     assert findings.facts["on_body"] == {"part": "bell", "side": "left of"}
     assert findings.facts["place"] == ["middle", "middle"]
-    assert "level with the bell, left of its middle" in text_of(findings)
+    assert "level with the bell, left of its middle" in said(findings)
     for place, words in (
         (["middle", "middle"], "in the middle one"),
         (["upper", "right"], "in the upper right one"),
     ):
-        assert words in text_of(findings, place=place)
-    arms = text_of(findings, on_body={"part": "arms", "side": "at"})
-    assert "level with the arms, at its middle" in arms.replace("their", "its")
-    below = text_of(findings, on_body={"part": "", "side": ""})
+        assert words in said(findings, place=place)
+    arms = said(findings, on_body={"part": "arms", "side": "at"})
+    assert "level with the arms, at their middle" in arms
+    below = said(findings, on_body={"part": "", "side": ""})
     assert "% of it is body." in below
-    beside = text_of(findings, numbers={"body_in_lowest_block": 0.0})
+    beside = said(findings, numbers={"body_in_lowest_block": 0.0})
     assert "The block does not touch the drawn body." in beside
     assert "level with" not in beside
 
@@ -137,13 +187,13 @@ def test_what_is_said_of_the_drop_hangs_on_the_numbers(findings):
         ({"lowest_decile_on_body": 0.5}, elsewhere),
         ({"body_in_lowest_decile": 0.1}, elsewhere),
     ):
-        text = text_of(findings, numbers=numbers)
+        text = said(findings, numbers=numbers)
         assert [words in text for words in (published, no_drop, elsewhere)] == [
             words == stands for words in (published, no_drop, elsewhere)
         ]
-    unseen = text_of(findings, seen=False)
+    unseen = said(findings, seen=False)
     assert "does not see “jellyfish” in the whole picture" in unseen
-    assert "does not see" not in text_of(findings)
+    assert "does not see" not in said(findings)
 
 
 @pytest.mark.weights
@@ -152,19 +202,40 @@ def test_what_is_said_of_the_gradient_hangs_on_the_numbers(findings):
     left = np.abs(signed).sum() / (findings.arrays["gradient_input"].sum() * 32**2)
     assert findings.numbers["signed_sum_left"].value == pytest.approx(left, rel=1e-5)
     cancels = "since the gradient changes its sign from pixel to pixel"
-    assert cancels in text_of(findings)
-    assert cancels not in text_of(findings, numbers={"signed_sum_left": 0.8})
+    assert cancels in said(findings)
+    assert cancels not in said(findings, numbers={"signed_sum_left": 0.8})
     for agreement, words in (
         (0.8, "orders the blocks much as"),
         (0.5, "in part"),
         (0.1, "does not order the blocks"),
     ):
-        assert words in text_of(findings, numbers={"agreement": agreement, "agreement_signed": agreement})
-    assert "agrees far less" in text_of(findings, numbers={"agreement": 0.8, "agreement_signed": 0.1})
-    assert "agrees far less" not in text_of(findings, numbers={"agreement": 0.8, "agreement_signed": 0.7})
-    assert "pairs are not independent" in text_of(findings)
+        assert words in said(findings, numbers={"agreement": agreement, "agreement_signed": agreement})
+    assert "agrees far less" in said(findings, numbers={"agreement": 0.8, "agreement_signed": 0.1})
+    assert "agrees far less" not in said(findings, numbers={"agreement": 0.8, "agreement_signed": 0.7})
+    assert "pairs are not independent" in said(findings)
     apart = replace(part.QUICK, stride=32)
-    assert "pairs are not independent" not in text_of(findings, apart)
+    assert "pairs are not independent" not in said(findings, apart)
+    assert "a map is the same everywhere" not in said(findings)
+    flat = {name: number for name, number in findings.numbers.items() if name != "agreement_grad_cam"}
+    text = said(replace(findings, numbers=flat))
+    assert "– for Grad-CAM. (–: a map is the same everywhere.)" in text
+
+
+@pytest.mark.weights
+def test_what_the_gradients_figure_finds_hangs_on_both(findings):
+    def finding(**values):
+        numbers = {name: replace(findings.numbers[name], value=value) for name, value in values.items()}
+        changed = replace(findings, numbers={**findings.numbers, **numbers})
+        return next(each.finding for each in part.figures(changed, part.QUICK) if each.name == "saliency")
+
+    both = finding(agreement=0.9, agreement_grad_cam=0.8)
+    assert (
+        both
+        == "Both maps from gradients order the blocks much as hiding them does: rank correlations of 0.8 or more."
+    )
+    for low in ({"agreement": 0.6}, {"agreement_grad_cam": 0.6}):
+        values = {"agreement": 0.9, "agreement_grad_cam": 0.9} | low
+        assert finding(**values) == "What hiding says, and what gradients say."
 
 
 @pytest.mark.weights

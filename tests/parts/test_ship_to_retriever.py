@@ -6,11 +6,12 @@ import pytest
 from PIL import Image
 
 from tests.parts.class_network import tiny_context
-from tests.parts.drawn import drawn, html_of
+from tests.parts.drawn import drawn, html_of, text_of
 from tfviz.data import cifar10, drawings
 from tfviz.experiment.context import Inputs
 from tfviz.experiment.part import Findings, Number
 from tfviz.parts import ship_to_retriever
+from tfviz.parts._toward_class import percent
 
 SETTINGS = replace(ship_to_retriever.SETTINGS, ships=2, repeats=2)
 
@@ -42,10 +43,11 @@ def test_distances_are_those_of_the_stored_pictures(findings):
 @pytest.mark.weights
 def test_figures(findings):
     figures = drawn(ship_to_retriever, findings, SETTINGS)
-    assert list(figures) == ["ships", "enlarged", "probability"]
-    html = html_of(ship_to_retriever, findings, SETTINGS, network="squeezenet")
-    assert "with a rate of 0.5" in " ".join(html.split())
-    assert findings.facts["source"] in html
+    assert list(figures) == ["enlarged", "ships", "probability"]
+    text = text_of(html_of(ship_to_retriever, findings, SETTINGS, network="squeezenet"))
+    assert "with a rate of 0.5." in text
+    assert f"Ships: {findings.facts['source']}." in text
+    assert "Each ascent was done 2 times, from starts" in text
 
 
 def test_movement_by_hand():
@@ -104,7 +106,7 @@ def test_with_cifar_10_ships_of_the_test_split_are_taken(tmp_path, monkeypatch):
 
 def test_the_first_ship_is_shown_enlarged_after_the_objective_that_got_further():
     findings, settings = run_tiny()
-    for which, words in (("published", "the probability"), ("logarithm", "the log-probability")):
+    for which, words in (("published", "the probability"), ("logarithm", "the logarithm of the probability")):
         other = {"published": "logarithm", "logarithm": "published"}[which]
         arrays = dict(findings.arrays)
         arrays[f"{which}_probability"] = np.full((5, 2, 2), 0.8)
@@ -115,8 +117,14 @@ def test_the_first_ship_is_shown_enlarged_after_the_objective_that_got_further()
             ship_to_retriever, Findings(findings.numbers, arrays, findings.facts), settings
         )["enlarged"]
         assert f"after ascent on {words} (" in drawing.caption
-        assert "80 %), and what changed" in drawing.caption
+        assert "80\u202f%), and what changed" in drawing.caption
         assert "a change by 0.1 of the range" in drawing.caption
+        wipe = drawing.live()
+        np.testing.assert_array_equal(wipe.before.picture, np.clip(arrays["start"][0], 0, 1))
+        np.testing.assert_array_equal(wipe.after.picture, np.clip(arrays[which][0], 0, 1))
+        assert wipe.after.label == "after: 80\u202f%"
+        assert wipe.before.pixelated
+        assert wipe.after.pixelated
         before, after, difference = (np.asarray(axes.images[0].get_array()) for axes in figure.axes)
         np.testing.assert_array_equal(before, np.clip(arrays["start"][0], 0, 1))
         np.testing.assert_array_equal(after, np.clip(arrays[which][0], 0, 1))
@@ -132,10 +140,8 @@ def page(changes):
         assert name in numbers
         is_range = isinstance(value, tuple)
         numbers[name] = Number(value[0], "", "squeezenet", value, 2) if is_range else Number(value)
-    html = html_of(
-        ship_to_retriever, Findings(numbers, tiny.arrays, tiny.facts), settings, network="squeezenet"
-    )
-    return " ".join(html.split())
+    findings = Findings(numbers, tiny.arrays, tiny.facts)
+    return text_of(html_of(ship_to_retriever, findings, settings, network="squeezenet"))
 
 
 def test_where_the_published_objective_is_chaotic_it_is_said_so():
@@ -160,19 +166,19 @@ def test_where_the_published_objective_is_chaotic_it_is_said_so():
     assert "does not always arrive on this network: it ends between 2.0 × 10⁻⁷ and 1.00." in html
     assert "Where it ends is chaotic for 2 of 2 ships" in html
     assert (
-        "moved 6.6 to 13 % of the values by more than 0.1 and left a structural similarity of 0.37 to 0.51"
-        in html
+        "Over all 2 ships and 2 repeats, the ascent on \\log p moved 6.6 % to 13 % of a picture’s values by more than "
+        "0.1 and left a structural similarity of 0.37 to 0.51 (1: the same picture; Wang et al. 2004). By that "
+        "measure every picture is plainly changed." in html
     )
-    assert "by that measure every picture is plainly changed." in html
     assert (
-        "moved 0 to 23 % of the values by more than 0.1 and left a structural similarity of 0.19 to 1" in html
+        "moved 0 % to 23 % of them by more than 0.1 and left a similarity of 0.19 to 1. By that measure some pictures "
+        "are plainly changed, others hardly." in html
     )
-    assert "some pictures are plainly changed, others hardly." in html
     assert "it calls 2 of 2 “" in html
     assert "after that on the probability 0 to 1." in html
     assert "the originals judged that a person still sees the ship, though “perhaps not as easily”" in html
     assert "works for every ship" not in html
-    assert "of them. Neither asks" not in html
+    assert "It is chaotic for" not in html
 
 
 def test_where_it_arrives_and_hardly_moves_that_is_said():
@@ -192,6 +198,64 @@ def test_where_it_arrives_and_hardly_moves_that_is_said():
     assert "does not always arrive" not in html
     assert "Starts that differ in the last bit end within 10 % of each other." in html
     assert "Where it ends is chaotic" not in html
-    assert "over the repeats), chaotic for 1 of them. Neither asks" in html
-    assert "by that measure every picture is nearly what it was." in html
-    assert "0.40: every picture is plainly changed." in html
+    assert "over the repeats). It is chaotic for 1 of 2 ships." in html
+    assert "By that measure every picture is nearly what it was." in html
+    assert "0.30 to 0.40. By that measure every picture is plainly changed." in html
+
+
+def findings_with(numbers=None, ends=None):
+    """What the figures find, by name, with some numbers and the first ship's final probabilities changed."""
+    tiny, settings = run_tiny()
+    arrays = {name: np.array(values) for name, values in tiny.arrays.items()}
+    for objective, end in (ends or {}).items():
+        arrays[f"{objective}_probability"][-1, 0, 0] = end
+    numbers = {**tiny.numbers, **{name: Number(*value) for name, value in (numbers or {}).items()}}
+    drawings = ship_to_retriever.figures(Findings(numbers, arrays, tiny.facts), settings)
+    return {drawing.name: drawing.finding for drawing in drawings}
+
+
+@pytest.mark.parametrize(
+    ("which", "ssim"), [("published", "published_ssim_ship_0"), ("logarithm", "ssim_ship_0")]
+)
+def test_the_wiped_ship_is_said_to_be_what_its_numbers_say(which, ssim):
+    other = {"published": "logarithm", "logarithm": "published"}[which]
+    name = run_tiny()[0].facts["class"]
+    seen = [
+        findings_with({ssim: (similarity,)}, {which: end, other: 0.01})["enlarged"]
+        for end, similarity in ((0.5, 0.5), (0.9, 0.5), (0.9, 0.95))
+    ]
+    assert seen == [
+        f"The first ship does not become a “{name}”.",
+        f"The network takes the ship for a “{name}”, and the picture is plainly changed.",
+        f"The network takes the ship for a “{name}”, and the picture is nearly what it was.",
+    ]
+
+
+def test_what_the_other_figures_find_hangs_on_counts():
+    all_of_them = findings_with({"called": (2, "ships", None, (2, 2), 2), "published_chaotic": (0,)})
+    assert all_of_them["ships"].startswith("The ascent on the logarithm makes a “")
+    assert all_of_them["probability"] == "Starts that differ in the last bit end together."
+    some = findings_with({"called": (2, "ships", None, (1, 2), 2), "published_chaotic": (1,)})
+    assert some["ships"].startswith("The ascent on the logarithm does not make a “")
+    assert some["probability"] == "Where the ascent on the probability ends is chaotic for 1 ship."
+
+
+def test_every_ship_is_shown_with_what_the_network_says():
+    tiny, settings = run_tiny()
+    (ships,) = [each for each in ship_to_retriever.figures(tiny, settings) if each.name == "ships"]
+    before, _, by_logarithm = ships.live().rows
+    assert [each.label for each in before.pictures] == [f"“{name}”" for name in tiny.facts["before"]]
+    ends = tiny.arrays["logarithm_probability"][-1, 0]
+    assert [each.label for each in by_logarithm.pictures] == list(map(percent, ends))
+    np.testing.assert_array_equal(
+        by_logarithm.pictures[1].picture, np.clip(tiny.arrays["logarithm"][1], 0, 1)
+    )
+    assert by_logarithm.pictures[1].alt == "Ship 2 after ascent on its logarithm"
+
+
+def test_where_the_ships_are_from_can_be_translated():
+    sources = {
+        f"{name}, test split, enlarged from 32 × 32 pixels"
+        for name in (cifar10.ORIGINAL, cifar10.JPEG_COPY, cifar10.OTHER)
+    }
+    assert set(ship_to_retriever._TAKEN) == sources

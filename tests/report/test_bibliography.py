@@ -34,10 +34,12 @@ def test_templates_cite_what_there_is_and_all_of_it():
 
 
 def test_a_citation_leads_to_its_entry():
-    assert page._cite("field1987") == '<a class="cite" href="#ref-field1987">Field 1987</a>'
+    assert (
+        page._cite("field1987") == '<a class="cite" href="#ref-field1987"><bdi dir="ltr">Field 1987</bdi></a>'
+    )
     html = page.render(
         [page.Section("fake", FakePart.TITLE, "B", None, ())],
-        {"commit": "abc", "created": "2000-01-01T00:00:00+00:00", "versions": {}},
+        page.About(),
     )
     for key, reference in REFERENCES.items():
         assert f'id="ref-{key}"' in html

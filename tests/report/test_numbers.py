@@ -1,8 +1,20 @@
 import pytest
 
+from tfviz import language
 from tfviz.experiment.grading import Expected, grade
 from tfviz.models.networks import NETWORKS, TRAINED_HERE
-from tfviz.report.numbers import NETWORK_NAMES, expected_value, like, network_name, sign, significant
+from tfviz.report.numbers import (
+    NETWORK_NAMES,
+    exact,
+    expected_value,
+    isolated,
+    like,
+    long_date,
+    network_name,
+    sign,
+    significant,
+    with_network_names,
+)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +34,9 @@ from tfviz.report.numbers import NETWORK_NAMES, expected_value, like, network_na
         (714188480, 4, "714\u202f188\u202f480"),
         (0, 4, "0"),
         (12345.678, 4, "12\u202f346"),
+        (2160.5, 4, "2160"),
+        (-18, 4, "−18"),
+        (-123456, 4, "−123\u202f456"),
     ],
 )
 def test_numbers_as_people_write_them(value, digits, text):
@@ -67,3 +82,28 @@ def test_a_published_value_has_the_digits_that_were_published(
 def test_what_would_be_rounded_to_0_keeps_its_size():
     assert like(4.3e-5, 0.001) == "4.3 × 10⁻⁵"
     assert like(0.0, 0.001) == "0.0000"
+
+
+def test_settings_are_written_without_zeros_that_say_nothing():
+    assert [exact(value) for value in (1e-6, 0.9778, 500000.0, 0.005, 30, 1.5e-9, 0.1)] == [
+        "1 × 10⁻⁶",
+        "0.9778",
+        "500\u202f000",
+        "0.005",
+        "30",
+        "1.5 × 10⁻⁹",
+        "0.1",
+    ]
+
+
+def test_networks_are_named_in_sentences():
+    sentence = "measured on squeezenet, comparable on alexnet or mine"
+    assert with_network_names(sentence) == "measured on SqueezeNet 1.1, comparable on AlexNet or mine"
+
+
+def test_a_number_in_hebrew_is_kept_in_one_piece_and_left_to_right():
+    assert isolated("1 < 2") == '<span class="nw">1 &lt; 2</span>'
+    with language.use("he"):
+        assert isolated("1 < 2") == '<bdi dir="ltr" class="nw">\u20661 &lt; 2\u2069</bdi>'
+        assert long_date("2026-11-26T09:36:25+00:00") == "26 בנובמבר 2026"
+    assert long_date("2026-11-26T09:36:25+00:00") == "26 November 2026"

@@ -1,10 +1,10 @@
-import re
 import subprocess
 import sys
 
 import pytest
 
 from tests.fake_part import FakePart
+from tests.parts.drawn import text_of
 from tfviz.errors import TfvizError
 from tfviz.experiment.grading import Verdict
 from tfviz.experiment.store import PartResult
@@ -12,7 +12,7 @@ from tfviz.files.program import CHECKOUT, templates
 from tfviz.parts import PARTS
 from tfviz.report import page as report
 
-ABOUT = {"commit": "abc", "created": "2000-01-01T00:00:00+00:00", "versions": {}}
+ABOUT = report.About("abc", "2000-01-01T00:00:00+00:00")
 
 
 def verdict(**changes):
@@ -29,6 +29,7 @@ def verdict(**changes):
         "network": "alexnet_features",
         "reason": "",
         "written": "62.0380",
+        "label": "activation, channel 0",
     }
     return Verdict(**(row | changes))
 
@@ -38,28 +39,29 @@ def section(result, verdicts=()):
     return report.Section("conv1_units", part.TITLE, part.TRACK, result, verdicts)
 
 
-def text_of(page):
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page))
-
-
 def test_a_failed_and_an_absent_part_say_so_and_show_nothing_else():
     failed = PartResult("conv1_units", "failed", reason="weights.pth is cut off <b>here</b>.")
     page = report.render([section(failed)], ABOUT)
-    assert "This part failed: weights.pth is cut off &lt;b&gt;here&lt;/b&gt;." in text_of(page)
+    assert "This part failed: weights.pth is cut off <b>here</b>." in text_of(page)
+    assert "<b>here" not in page
     assert "<img" not in page
     assert "This part did not run: it was not asked for" in text_of(report.render([section(None)], ABOUT))
 
 
-def test_verdicts_are_shown_with_their_status():
+def test_verdicts_are_shown_with_their_status_and_counted_on_the_cover():
     verdicts = [
         verdict(),
         verdict(status="not comparable", network="squeezenet", reason="measured on squeezenet"),
+        verdict(kind="own bound", status="fail", comparison="at most", reason="off by +1", written=""),
     ]
     text = text_of(report.render([section(None, verdicts)], ABOUT))
-    assert "1pass" in text
-    assert "1not comparable" in text
-    assert "62.0380 62.0381" in text
-    assert "published not comparable measured on squeezenet" in text
+    assert "0 of 1 published experiments wholly reproduced: 1 of 2 of their numbers" in text
+    assert "1 not comparable here" in text
+    assert "0 of 1 own bounds kept" in text
+    assert "62.0380 62.0381 0.005 ●agrees" in text
+    assert "track B. measured on SqueezeNet 1.1 62.0380 62.0381 0.005 ○not comparable" in text
+    assert "track B. off by +1 ≤ 62.0380 62.0381 0.005 ▲not kept" in text
+    assert "1 pass, 1 not comparable" in text
 
 
 def test_every_part_has_a_template():
@@ -79,7 +81,7 @@ def test_pdf_reads_nothing_outside_the_output_folder(tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     with pytest.raises(TfvizError, match=r"secret\.svg .*not in"):
-        report.write_pdf(out, '<html><img src="../secret.svg" alt="no"></html>')
+        report.write_pdf(out, '<html lang="en"><img src="../secret.svg" alt="no"></html>')
     with pytest.raises(TfvizError, match=r"none\.svg"):
         report.write_pdf(out, '<html><img src="figures/none.svg" alt="no"></html>')
     assert list(out.iterdir()) == []

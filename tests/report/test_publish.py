@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from tests.fake_part import FakePart
+from tests.parts.drawn import text_of
 from tfviz.experiment.grading import Expected
 from tfviz.experiment.part import Number
 from tfviz.experiment.store import PartResult, Store
 from tfviz.files.program import CHECKOUT, templates
 from tfviz.parts import PARTS
-from tfviz.report import publish
+from tfviz.report import page, publish
+from tfviz.report.personal import Personal
 
 
 @pytest.fixture
@@ -130,3 +132,81 @@ def test_templates_hold_no_results():
         text = path.read_text(encoding="utf-8").replace("SqueezeNet 1.1", "")
         text = re.sub(r"\{[{%].*?[}%]\}", without_thresholds, text, flags=re.DOTALL)
         assert re.findall(r"(?<![\w.])\d+\.\d+", text) == [], path.name
+
+
+@pytest.fixture
+def failed(tmp_path):
+    """An output folder with one result, which failed."""
+    Store(tmp_path).save_failure("class_image", "failed", "the file is cut off", {})
+    return tmp_path
+
+
+def sections_of(out):
+    return re.findall(r'<section class="part" id="(\w+)"', (out / "report.html").read_text(encoding="utf-8"))
+
+
+def test_a_report_has_the_parts_asked_for_and_those_stored(failed):
+    published = publish.publish(failed, PARTS, print, asked_for=["conv1_units"], pdf=False)
+    assert sections_of(failed) == ["conv1_units", "class_image"]
+    graded = json.loads((failed / "grades.json").read_text())["verdicts"]
+    assert {verdict["part"] for verdict in graded} == {"conv1_units", "class_image"}
+    assert {verdict.part for verdict in published.verdicts} == {"conv1_units", "class_image"}
+    assert published.files == [failed / "report.html"]
+    publish.publish(failed, PARTS, print, pdf=False)
+    assert sections_of(failed) == [part.ID for part in PARTS]
+
+
+def test_a_report_that_grows_says_what_is_still_to_come_and_grades_nothing_yet(failed):
+    pending = {"class_image": "it is being computed", "conv1_units": "it waits"}
+    publish.publish(failed, PARTS, print, asked_for=["conv1_units"], pending=pending, pdf=False)
+    text = text_of((failed / "report.html").read_text(encoding="utf-8"))
+    assert "Not there yet: it is being computed" in text
+    assert "Not there yet: it waits" in text
+    assert "the file is cut off" not in text
+    assert not (failed / "grades.json").exists()
+
+
+def test_a_page_can_be_there_before_any_result_but_not_without_anything_to_come(tmp_path):
+    assert publish.publish(tmp_path, PARTS, print, pdf=False).files == ()
+    assert list(tmp_path.iterdir()) == []
+    publish.publish(tmp_path, PARTS, print, asked_for=(), pending={"conv1_units": "it waits"}, pdf=False)
+    assert sections_of(tmp_path) == ["conv1_units"]
+
+
+def test_words_of_the_author_and_exports_are_in_what_is_published(failed):
+    folder = failed / "answers"
+    folder.mkdir()
+    (folder / "conv1_unit.md").write_text("A slip of the name.")
+    published = publish.publish(
+        failed,
+        PARTS,
+        print,
+        asked_for=(),
+        personal=Personal(
+            title="Mine <b>", authors=("A. U. Thor",), ids=("007",), course="C 1", language="he"
+        ),
+        answers=folder,
+        pdf=False,
+        exports=("markdown", "notebook"),
+    )
+    html = (failed / "report.html").read_text(encoding="utf-8")
+    assert '<html lang="he" dir="rtl">' in html
+    assert "Mine &lt;b&gt;" in html
+    assert "<b>" not in re.search(r"<h1.*?</h1>", html, flags=re.S)[0]
+    assert {"report.html", "report.md", "report.ipynb"} == {path.name for path in published.files}
+    assert "A. U. Thor" in (failed / "report.md").read_text(encoding="utf-8")
+    assert any("conv1_unit.md" in note for note in published.notes)
+    verdicts = json.loads((failed / "grades.json").read_text())["verdicts"]
+    assert {verdict["reason"] for verdict in verdicts} == {"the file is cut off"}
+    assert (failed / "grades.csv").read_text().startswith("part,")
+
+
+def test_what_all_results_have_in_common_is_said_once():
+    def section(**origin):
+        origin = {"devices": ["a"], "versions": {"python": "3"}, "commit": "c"} | origin
+        return page.Section("p", "T", "A", PartResult("p", "done", provenance=origin), ())
+
+    assert page._common([section(), section(commit="d")]) == {"devices": ["a"], "versions": {"python": "3"}}
+    assert page._common([section()]) == {}
+    absent = page.Section("q", "T", "A", PartResult("q", "failed", provenance={"commit": "x"}), ())
+    assert set(page._common([section(), section(), absent])) == {"devices", "versions", "commit"}

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tfviz
-from tfviz import backend
+from tfviz import backend, language
 from tfviz.backend import machine
 from tfviz.files.hashes import file_sha256, json_sha256
 from tfviz.files.program import PACKAGE
@@ -90,8 +90,9 @@ def ingredients(
 
 
 def of_figures(part: Part, result: PartResult) -> str:
-    """What decides how a part's figures look: the code that draws them, and the result that they are drawn from."""
+    """What decides how a part's figures look: the code that draws them, its words, and the result."""
     sources = sources_of(_module(part), "figures")
+    words = language.current()
     return json_sha256(
         {
             "sources": sources.modules,
@@ -101,6 +102,7 @@ def of_figures(part: Part, result: PartResult) -> str:
             "facts": result.facts,
             "settings": result.settings,
             "arrays": result.arrays,
+            "language": [words.code, words.sha256],
         }
     )
 

@@ -1,20 +1,28 @@
-"""Expected values x measured numbers -> verdicts. Pure: no files, no TensorFlow."""
+"""Expected values x measured numbers -> verdicts. Pure: no files, no TensorFlow.
+
+Reasons, sources and labels are in the language in use; what is written for programs is graded in English.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from tfviz.experiment.store import PartResult
+from tfviz.language import gettext as _
+from tfviz.language import marked
 
 Kind = Literal["published", "published theory", "reference", "own bound"]
 KINDS: dict[Kind, str] = {
-    "published": "a number that an experiment of the two pieces of work reported",
-    "published theory": "a number that they derived",
-    "reference": "an independent computation: another implementation, a closed form",
-    "own bound": "a threshold that this project set; passing it reproduces nothing",
+    "published": marked("a number that an experiment of the two pieces of work reported"),
+    "published theory": marked("a number that they derived"),
+    "reference": marked("an independent computation: another implementation, a closed form"),
+    "own bound": marked("a threshold that this project set; passing it reproduces nothing"),
 }
 Comparison = Literal["equal", "at least", "at most"]
 VerdictStatus = Literal["pass", "fail", "missing", "not comparable"]
@@ -36,6 +44,7 @@ class Expected:
         not_comparable: why no measured value can be compared with it, for example since what it was measured on is
             not available; "" where one can.
         written: the value as it was published, where a number does not hold its last zeros: "62.0380".
+        label: what the number is, for people; "{n}" in it is the number at the end of its name. "": its name.
     """
 
     number: str
@@ -47,6 +56,7 @@ class Expected:
     comparison: Comparison = "equal"
     not_comparable: str = ""
     written: str = ""
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,7 @@ class Verdict:
     spread: tuple[float, float] | None = None
     repeats: int = 1
     written: str = ""
+    label: str = ""
 
 
 def grade(part: str, expected: Expected, result: PartResult | None) -> Verdict:
@@ -77,15 +88,17 @@ def grade(part: str, expected: Expected, result: PartResult | None) -> Verdict:
     repeats = 1
     status: VerdictStatus
     if result is None or expected.number not in result.numbers:
-        status, reason = "missing", "not run" if result is None else result.reason or "not measured"
+        status, reason = "missing", _("not run") if result is None else result.reason or _("not measured")
     else:
         number = result.numbers[expected.number]
         measured, network, spread, repeats = number.value, number.network, number.spread, number.repeats
         if expected.not_comparable:
-            status, reason = "not comparable", expected.not_comparable
+            status, reason = "not comparable", _(expected.not_comparable)
         elif expected.networks and network not in expected.networks:
             status = "not comparable"
-            reason = f"measured on {network}, comparable on {' or '.join(expected.networks)}"
+            reason = _("measured on {network}, comparable on {networks}").format(
+                network=network, networks=_(" or ").join(expected.networks)
+            )
         else:
             # Of repeats the worst counts: what holds for some of them only does not hold.
             offs = [value - expected.value for value in (measured, *(spread or ()))]
@@ -94,7 +107,9 @@ def grade(part: str, expected: Expected, result: PartResult | None) -> Verdict:
             ]
             off = offs[wrongs.index(max(wrongs))]
             status, reason = (
-                ("pass", "") if max(wrongs) <= expected.tolerance else ("fail", f"off by {off:+.6g}")
+                ("pass", "")
+                if max(wrongs) <= expected.tolerance
+                else ("fail", _("off by {difference}").format(difference=f"{off:+.6g}"))
             )
     return Verdict(
         part=part,
@@ -103,7 +118,7 @@ def grade(part: str, expected: Expected, result: PartResult | None) -> Verdict:
         measured=measured,
         tolerance=expected.tolerance,
         kind=expected.kind,
-        source=expected.source,
+        source=_(expected.source),
         status=status,
         comparison=expected.comparison,
         network=network,
@@ -111,7 +126,16 @@ def grade(part: str, expected: Expected, result: PartResult | None) -> Verdict:
         spread=spread,
         repeats=repeats,
         written=expected.written,
+        label=_labelled(expected),
     )
+
+
+def _labelled(expected: Expected) -> str:
+    """What a number is, for people."""
+    if not expected.label:
+        return expected.number.replace("_", " ")
+    last = re.search(r"\d+$", expected.number)
+    return _(expected.label).format(n=last[0] if last else "")
 
 
 def grade_all(
@@ -141,3 +165,26 @@ def as_json(verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "summary": summary(verdicts),
         "kinds": by_kind(verdicts),
     }
+
+
+def as_csv(verdicts: Sequence[Verdict]) -> str:
+    """The content of grades.csv (RFC 4180): a row a verdict, a column a field, the ends of a range in two.
+
+    Numbers are written to their last digit. A text that a spreadsheet would take for a formula has a ' before it.
+    """
+    file = io.StringIO(newline="")
+    rows = csv.writer(file)
+    names = [field.name for field in fields(Verdict)]
+    place = names.index("spread")
+    rows.writerow([*names[:place], "spread_low", "spread_high", *names[place + 1 :]])
+    for verdict in verdicts:
+        cells = [_cell(getattr(verdict, name)) for name in names]
+        rows.writerow([*cells[:place], *(verdict.spread or ("", "")), *cells[place + 1 :]])
+    return file.getvalue()
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with these a spreadsheet's formula begins
+
+
+def _cell(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

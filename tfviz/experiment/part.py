@@ -70,12 +70,16 @@ class Drawing:
         caption: what the reader sees, in one or two sentences.
         alt: the same for a reader who cannot see the picture.
         draw: draws it, as a matplotlib figure; what it raises costs this figure and no other.
+        finding: the caption's first sentence, set apart: what this run's figure shows.
+        live: makes what a browser shows in the figure's place, one of tfviz.figures.live; None: the figure itself.
     """
 
     name: str
     caption: str
     alt: str
     draw: Callable[[], Figure]
+    finding: str = ""
+    live: Callable[[], Any] | None = None
 
 
 class Part(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from tfviz.backend import machine
 from tfviz.errors import BadFileError, TfvizError, WeightsUnavailableError
 from tfviz.experiment import fingerprint
 from tfviz.experiment.context import Context, Inputs
+from tfviz.experiment.durations import took
 from tfviz.experiment.store import PartResult, Store
 from tfviz.files.hashes import file_sha256
 from tfviz.files.program import commit
@@ -60,45 +61,83 @@ class Runner:
 
     def run(self, part: Part) -> PartResult:
         """Run one part, or find its stored result still current; what comes back is also stored, without figures."""
-        settings = part.QUICK if self.options.quick else part.SETTINGS
+        settings = asdict(self._settings(part))
         network, weights, missing = self._network_for(part)
         if missing:
-            return self.store.save_failure(part.ID, "not run", missing, asdict(settings))
-        also = {name: file for name in getattr(part, "ALSO", ()) if (file := fetch.find(name))}
+            self.reporter.ends(part.ID, "not run")
+            return self.store.save_failure(part.ID, "not run", missing, settings)
         try:
-            inputs = {name: _identity(getattr(self.options.inputs, name)) for name in part.INPUTS}
+            key = self._key(part, network, weights)
         except OSError as error:
             reason = f"{error.filename}: {error.strerror}."
-            return self.store.save_failure(part.ID, "failed", reason, asdict(settings))
-        inputs |= {
-            "seed": self.options.seed,
-            "weights": weights.sha256 if weights else None,
-            "also": {name: file.sha256 for name, file in also.items()},
-        }
-        key = fingerprint.of_run(part, asdict(settings), inputs, network)
+            self.reporter.ends(part.ID, f"failed: {reason}")
+            return self.store.save_failure(part.ID, "failed", reason, settings)
         if not self.options.force and (stored := self.store.current(part.ID, key)):
-            self.reporter.say(f"{part.ID}: unchanged, kept")
+            self.reporter.ends(part.ID, "unchanged, kept")
             return stored
 
-        self.reporter.say(f"{part.ID}: running" + (f" on {network}" if network else ""))
+        self.reporter.starts(part.ID, network)
         context = Context(
-            self.options.seed, self.reporter, network, weights, self.options.inputs, also, self.options.out
+            self.options.seed,
+            self.reporter,
+            network,
+            weights,
+            self.options.inputs,
+            _also(part),
+            self.options.out,
         )
         clock = time.perf_counter()
         try:
-            result = self._compute(part, settings, context, key)
+            result = self._compute(part, context, key)
         except Exception as error:
             expected = isinstance(error, TfvizError)
             reason = str(error) if expected else f"{type(error).__name__}: {error}"
-            self.reporter.say(f"{part.ID}: failed: {reason}")
+            self.reporter.ends(part.ID, f"failed: {reason}")
             details = "" if expected else traceback.format_exc()
-            return self.store.save_failure(part.ID, "failed", reason, asdict(settings), traceback=details)
-        self.reporter.say(f"{part.ID}: done in {time.perf_counter() - clock:.1f} s")
+            return self.store.save_failure(part.ID, "failed", reason, settings, traceback=details)
+        seconds = time.perf_counter() - clock
+        self.reporter.ends(part.ID, f"done in {took(seconds)}", seconds)
         return result
 
-    def _compute(self, part: Part, settings: Any, context: Context, key: str) -> PartResult:
+    def waiting(self, parts: Sequence[Part]) -> list[str]:
+        """The parts of these that will be computed, as far as that can be said without a download."""
+        return [part.ID for part in parts if self.options.force or not self._is_current(part)]
+
+    def _is_current(self, part: Part) -> bool:
+        """Whether a result is stored that would be kept with a network whose weights are here."""
+        try:
+            stored = self.store.load(part.ID)
+        except BadFileError:
+            return False
+        here: list[tuple[str | None, WeightsFile | None]] = [(None, None)]
+        if part.NETWORKS:
+            here = [(name, file) for name in part.NETWORKS if (file := self._find(name))]
+        try:
+            keys = {self._key(part, network, weights) for network, weights in here}
+        except OSError:
+            return False
+        return stored.provenance.get("fingerprint") in keys
+
+    def _settings(self, part: Part) -> Any:
+        return part.QUICK if self.options.quick else part.SETTINGS
+
+    def _key(self, part: Part, network: str | None, weights: WeightsFile | None) -> str:
+        """The fingerprint that the part's result would have now.
+
+        Raises:
+            OSError: an input of the user's cannot be read.
+        """
+        inputs = {name: _identity(getattr(self.options.inputs, name)) for name in part.INPUTS}
+        inputs |= {
+            "seed": self.options.seed,
+            "weights": weights.sha256 if weights else None,
+            "also": {name: file.sha256 for name, file in _also(part).items()},
+        }
+        return fingerprint.of_run(part, asdict(self._settings(part)), inputs, network)
+
+    def _compute(self, part: Part, context: Context, key: str) -> PartResult:
         """Run the part and store what it found."""
-        weights = context.weights
+        settings, weights = self._settings(part), context.weights
         started, clock = machine.now(), time.perf_counter()
         findings = part.run(settings, context)
         result = PartResult(
@@ -134,6 +173,13 @@ class Runner:
             reasons.append(found)
         return None, None, " ".join(reasons)
 
+    def _find(self, name: str) -> WeightsFile | None:
+        """A network's weights, if they are here."""
+        try:
+            return fetch.find(name, self.options.weights)
+        except BadFileError:
+            return None
+
     def _fetch(self, name: str) -> WeightsFile | str:
         """A network's weights, or why they cannot be had; tried, and said, once a run."""
         if name not in self._weights:
@@ -164,6 +210,11 @@ def _recognised(found: WeightsFile) -> WeightsFile:
     return replace(
         found, published=True, source=f"{found.path.name}, named by the user (the published tensors)"
     )
+
+
+def _also(part: Part) -> dict[str, WeightsFile]:
+    """The networks that a part looks at beside its own, where they are in the cache."""
+    return {name: file for name in getattr(part, "ALSO", ()) if (file := fetch.find(name))}
 
 
 def _identity(value: Any) -> Any:

@@ -38,17 +38,41 @@ Status = Literal["done", "failed", "not run"]
 
 @dataclass(frozen=True)
 class FigureFile:
-    """A stored figure; path is relative to the output folder, with forward slashes."""
+    """A stored figure; paths are relative to the output folder, with forward slashes.
+
+    Attributes:
+        path: of the drawing.
+        caption: below it.
+        alt: in its place, for a reader who cannot see it.
+        sha256: of the drawing.
+        finding: the caption's first sentence, set apart.
+        live: path of what a browser shows in its place (see `tfviz.figures.live`); "": the drawing.
+        live_sha256: of it.
+    """
 
     path: str
     caption: str
     alt: str
     sha256: str
+    finding: str = ""
+    live: str = ""
+    live_sha256: str = ""
 
     @property
     def name(self) -> str:
         """The drawing's name, by which a template asks for it."""
         return Path(self.path).stem
+
+
+@dataclass(frozen=True)
+class Written:
+    """A figure that was just written: its file, its words, and the file of what a browser shows in its place."""
+
+    path: Path
+    caption: str
+    alt: str
+    finding: str = ""
+    live: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -214,7 +238,12 @@ class Store:
     def figures_are_whole(self, result: PartResult) -> bool:
         """Whether every figure lies there as it was drawn."""
         try:
-            return all(file_sha256(self.out / figure.path) == figure.sha256 for figure in result.figures)
+            return all(
+                file_sha256(self.out / path) == sha256
+                for figure in result.figures
+                for path, sha256 in ((figure.path, figure.sha256), (figure.live, figure.live_sha256))
+                if path
+            )
         except OSError:
             return False
 
@@ -222,24 +251,33 @@ class Store:
         self,
         result: PartResult,
         drawn: str,
-        write: Callable[[Path], tuple[Sequence[tuple[Path, str, str]], Mapping[str, str]]],
+        write: Callable[[Path], tuple[Sequence[Written], Mapping[str, str]]],
     ) -> PartResult:
         """Write a part's figures and put them in the place of the old ones, then say so in the result.
 
         Args:
             result: to which they belong.
             drawn: what is kept of how they were drawn.
-            write: writes them into an empty folder; returns path, caption and alternative text of each, and why others
-                could not be drawn, by name.
+            write: writes them into an empty folder; returns what it wrote, and why others could not be drawn, by
+                name.
         """
         folder = self.out / "figures" / result.part
         fresh = folder.with_name(f".{result.part}.new")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
         written, not_drawn = write(fresh)
+        place = f"figures/{result.part}/"
         figures = tuple(
-            FigureFile(f"figures/{result.part}/{path.name}", caption, alt, file_sha256(path))
-            for path, caption, alt in written
+            FigureFile(
+                place + each.path.name,
+                each.caption,
+                each.alt,
+                file_sha256(each.path),
+                each.finding,
+                place + each.live.name if each.live else "",
+                file_sha256(each.live) if each.live else "",
+            )
+            for each in written
         )
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(fresh, folder)
@@ -256,7 +294,8 @@ class Store:
             result = results[part]
             files = [f"results/{part}.json"]
             if result.status == "done":
-                files += [f"arrays/{part}.npz", *(figure.path for figure in result.figures)]
+                files.append(f"arrays/{part}.npz")
+                files += [path for figure in result.figures for path in (figure.path, figure.live) if path]
             return {"part": part, "status": result.status, "reason": result.reason, "files": files}
 
         write_json(

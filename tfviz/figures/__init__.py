@@ -15,10 +15,8 @@ from tfviz.figures.pictures import (
     winners_over_picture,
 )
 from tfviz.figures.plots import (
-    accuracy_by_minutes,
     confusion_matrix,
     curves,
-    curves_and_points,
     fractions,
     function_and_copy,
     gabor_sizes,
@@ -27,7 +25,6 @@ from tfviz.figures.plots import (
     reached,
     receptive_cones,
     scattered,
-    training_curves,
     two_bundles,
     two_criteria,
     two_panels,
@@ -35,13 +32,11 @@ from tfviz.figures.plots import (
 from tfviz.figures.style import save
 
 __all__ = [
-    "accuracy_by_minutes",
     "amplified_differences",
     "captioned_pictures",
     "centred",
     "confusion_matrix",
     "curves",
-    "curves_and_points",
     "effective_fields",
     "fields_on_picture",
     "fractions",
@@ -59,7 +54,6 @@ __all__ = [
     "scattered",
     "stretched",
     "tile_grid",
-    "training_curves",
     "two_bundles",
     "two_criteria",
     "two_panels",

@@ -1,45 +1,125 @@
 """Formulas, written in LaTeX, for the two outputs: MathML for browsers, vector drawings for the PDF.
 
-WeasyPrint does not draw MathML; browsers and screen readers do it better than any drawing.
+WeasyPrint does not draw MathML; browsers and screen readers do it better than any drawing. Both use the same font.
 """
 
 from __future__ import annotations
 
 import base64
 import re
+import xml.etree.ElementTree as ET
 from functools import cache
 from html import escape
 
-_SIZE = 24.0  # ziamath's points to the em: only the ratio to the drawing's size matters
+from tfviz.figures import fonts
+from tfviz.figures.style import INK
+from tfviz.language import gettext as _
+
+_SIZE = 100.0  # ziamath's points to the em: only the ratio to the drawing's size matters
+_EM = 1.06  # of the text around it: letters of the two fonts are then equally large
+_SPACED = frozenset("=<>≤≥≠≈∼∈→←↦+−×·⋅⊙∣")
+_SAID = str.maketrans({"-": "−", "\u2061": "", "\u2062": "", "\u2063": "", "\u00a0": " ", "\u2003": " "})
+_TIDY = (
+    (r" +(?=[),.;\]}′_^])", ""),
+    (r"(?<=[(\[{]) +", ""),
+    (r"(?<=[a-z]{2}) +(?=\()", ""),  # a function's name
+    (r"(?<![^(,=≈\[{])( ?)− ", r"\1−"),  # a sign, not a difference
+)
 
 
-@cache
-def as_mathml(latex: str, *, display: bool = False) -> str:
-    """A formula as a <math> element, with its LaTeX as text alternative.
+def as_mathml(latex: str, *, display: bool = False, said: str = "") -> str:
+    """A formula as a <math> element.
 
     Args:
         latex: what stands between the dollar signs.
         display: on a line of its own, with large operators.
+        said: in words, for those who do not see it; "": made of the LaTeX.
     """
-    from latex2mathml.converter import convert
+    alt = escape(said or spoken(latex))
+    return _mathml(latex, display).replace("<math ", f'<math dir="ltr" alttext="{alt}" ', 1)
 
-    element: str = convert(latex, display="block" if display else "inline")
-    return element.replace("<math ", f'<math alttext="{escape(latex)}" ', 1)
+
+def as_image(latex: str, *, display: bool = False, said: str = "") -> str:
+    """A formula as an <img> that stands on the line of the text around it; arguments as for `as_mathml`."""
+    kind = "math display" if display else "math"
+    return f'<img class="{kind}" alt="{escape(said or spoken(latex))}" {_drawn(latex, display)}>'
+
+
+def spoken(latex: str) -> str:
+    """A formula as text on one line, without LaTeX's marks: "∑ from i = 1 to n a_i"."""
+    text = " ".join(_said(ET.fromstring(_mathml(latex, False))).translate(_SAID).split())
+    for pattern, instead in _TIDY:
+        text = re.sub(pattern, instead, text)
+    return text
 
 
 @cache
-def as_image(latex: str, *, display: bool = False) -> str:
-    """A formula as an <img> that stands on the line of the text around it, with its LaTeX as text alternative."""
+def _mathml(latex: str, display: bool) -> str:
+    from latex2mathml.converter import convert
+
+    element: str = convert(latex, display="block" if display else "inline")
+    return element
+
+
+@cache
+def _drawn(latex: str, display: bool) -> str:
+    """The size, place and data of a formula's drawing, as attributes."""
     import ziamath
 
-    svg = ziamath.Latex(latex, size=_SIZE, inline=not display).svg()
+    font = str(fonts.mathematics())
+    drawing = ziamath.Latex(latex, size=_SIZE, inline=not display, font=font, color=INK)
+    svg = drawing.svg()
     found = re.search(r'viewBox="(\S+) (\S+) (\S+) (\S+)"', svg)
     if not found:
         raise ValueError(f"the formula {latex} was drawn without a size")
-    _, top, width, height = (float(number) / _SIZE for number in found.groups())
-    style = f"width: {width:.3f}em; height: {height:.3f}em; vertical-align: {-(top + height):.3f}em"
+    _left, top, width, height = (_EM * float(length) / _SIZE for length in found.groups())
+    style = f"width:{width:.3f}em;height:{height:.3f}em;vertical-align:{-(top + height):.3f}em"
     data = base64.b64encode(svg.encode()).decode()
-    kind = "math display" if display else "math"
-    return (
-        f'<img class="{kind}" style="{style}" alt="{escape(latex)}" src="data:image/svg+xml;base64,{data}">'
-    )
+    return f'style="{style}" src="data:image/svg+xml;base64,{data}"'
+
+
+def _said(element: ET.Element) -> str:
+    kind = element.tag.rpartition("}")[2]
+    text = (element.text or "").strip()
+    if kind in ("mi", "mo") and len(text) > 1:
+        return f" {text} "
+    if kind == "mo":
+        return f" {text} " if text.replace("-", "−") in _SPACED else text + " " * (text == ",")
+    if kind == "mtext":
+        return element.text or ""
+    if len(element) == 0:
+        return text or " "
+    parts = [_said(child) for child in element]
+    match kind:
+        case "mfrac":
+            return " / ".join(map(_grouped, parts))
+        case "msqrt":
+            return f"√({''.join(parts)})"
+        case "mover" if (accent := parts[1].strip()) in "^~¯":
+            marks = {"^": _("{letter} hat"), "~": _("{letter} tilde"), "¯": _("{letter} bar")}
+            return f" {marks[accent].format(letter=parts[0].strip())} "
+        case "msub" | "munder":
+            return f"{parts[0]}_{_grouped(parts[1])} "
+        case "msup" | "mover":
+            power = parts[1].strip()
+            primes = power[: len(power) - len(power.lstrip("′"))]
+            return f"{parts[0]}{primes}" + (f"^{_grouped(rest)} " if (rest := power[len(primes) :]) else " ")
+        case "msubsup" | "munderover" if parts[0].strip() in "∑∏∫":
+            return (
+                " "
+                + _("{sum} from {first} to {last}").format(sum=parts[0], first=parts[1], last=parts[2])
+                + " "
+            )
+        case "msubsup" | "munderover":
+            return f"{parts[0]}_{_grouped(parts[1])}^{_grouped(parts[2])} "
+        case "mtr":
+            return " ".join(parts)
+        case "mtable":
+            return "; ".join(parts)
+    return "".join(parts)
+
+
+def _grouped(text: str) -> str:
+    """In brackets where it is more than one letter, number or name."""
+    text = text.strip()
+    return text if re.fullmatch(r"[\w.]+|.", text) else f"({text})"

@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import matplotlib
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize, to_rgba
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import MaxNLocator
 
-from tfviz.figures.style import BLUE, GREEN, INK, MUTED, ORANGE, PAGE, PINK, styled
+from tfviz.figures.style import BLACK, COLUMN, LINE, MARKS, SOFT, WHITE, styled, width_of, wrapped
+from tfviz.language import gettext as _
 
 Array = npt.NDArray[Any]
+
+_GAP, _APART = 0.07, 0.2  # inches between pictures, and between those that have a bar each
+_LARGEST, _LABEL = 2.3, 1.2  # inches: how wide a picture in a table is at most, and the label before a row
+_OVER = 0.62  # how opaque a map over a picture is
+_MIDDLE_GREY = 0.35 + 0.65 / 2  # of a picture in grey, on which the colour of a legend is shown
 
 
 def scaled(values: Array) -> Array:
@@ -30,47 +37,83 @@ def centred(values: Array) -> Array:
     return 0.5 + values / (2 * largest) if largest > 0 else np.full(values.shape, 0.5)
 
 
+def stretched(values: Array, deviations: float = 3.0) -> Array:
+    """A picture of any range as one in [0, 1]: its mean becomes 0.5, so many standard deviations from it 0 and 1."""
+    spread = values.std()
+    if spread == 0:
+        return np.full(values.shape, 0.5)
+    shown: Array = np.clip(0.5 + (values - values.mean()) / (2 * deviations * spread), 0, 1)
+    return shown
+
+
 @styled
 def tile_grid(tiles: Array, columns: int, *, number_rows: bool = True) -> Figure:
     """Small pictures (n, h, w, 3) in [0, 1] side by side, row after row, one pixel apart."""
     count, height, width = tiles.shape[:3]
     rows = -(-count // columns)
-    canvas = np.ones((rows * (height + 1) - 1, columns * (width + 1) - 1, 3))
+    canvas = np.zeros(
+        (rows * (height + 1) - 1, columns * (width + 1) - 1, 4)
+    )  # transparent between the tiles
     for index, tile in enumerate(tiles):
         top, left = index // columns * (height + 1), index % columns * (width + 1)
-        canvas[top : top + height, left : left + width] = tile
-    side = 0.72 * PAGE
-    figure = Figure(figsize=(side, side * canvas.shape[0] / canvas.shape[1]), layout="constrained")
-    axes = figure.subplots()
+        canvas[top : top + height, left : left + width] = np.dstack([tile, np.ones((height, width))])
+    before, below = (0.3, 1.6 * LINE) if number_rows else (0.0, 0.0)
+    side = COLUMN - before
+    tall = side * canvas.shape[0] / canvas.shape[1]
+    figure = Figure(figsize=(COLUMN, tall + below))
+    axes = _place(figure, before, 0, side, tall)
     _show(axes, canvas)
     if number_rows:
         axes.set_yticks([row * (height + 1) + (height - 1) / 2 for row in range(rows)])
         axes.set_yticklabels([str(row * columns) for row in range(rows)])
         axes.set_xticks([column * (width + 1) + (width - 1) / 2 for column in range(columns)])
         axes.set_xticklabels([f"+{column}" for column in range(columns)])
-        axes.tick_params(length=0)
     return figure
 
 
 @styled
 def picture_table(
-    rows: Sequence[tuple[str, Sequence[Array]]], headings: Sequence[str] = (), *, cell: float = 1.4
+    rows: Sequence[tuple[str, Sequence[Array]]],
+    headings: Sequence[str] = (),
+    *,
+    largest: float = _LARGEST,
+    enlarge: tuple[int, int, int] | None = None,
 ) -> Figure:
     """Rows of pictures with a label before each row and a heading over each column.
 
     Pictures may have three colours, or be maps (h, w), drawn in grey from -max to max.
+
+    Args:
+        rows: label and pictures.
+        headings: of the columns.
+        largest: how wide a picture is at most, in inches; up to that, they fill the width that the labels leave.
+        enlarge: top row, left column and side of a square, in pixels: it is framed in every picture, and shown again,
+            larger, in the opposite corner.
     """
-    columns = max(len(pictures) for _, pictures in rows)
-    figure = Figure(figsize=(min(PAGE, cell * columns + 0.5), cell * len(rows) + 0.2), layout="constrained")
-    table = figure.subplots(len(rows), columns, squeeze=False)
-    for (label, pictures), line in zip(rows, table, strict=True):
-        for axes in line[len(pictures) :]:
-            axes.set_axis_off()
-        for axes, picture in zip(line, pictures, strict=False):
+    columns = max(len(pictures) for _label, pictures in rows)
+    rows = [(wrapped(label, _LABEL), pictures) for label, pictures in rows]
+    before = max(width_of(label) for label, _pictures in rows)
+    before += 0.1 if before else 0
+    side = min((COLUMN - before + _GAP) / columns - _GAP, largest)
+    before = before and COLUMN - columns * (side + _GAP) + _GAP
+    headings = [wrapped(heading, side) for heading in headings]
+    heights = [
+        side * max(picture.shape[0] / picture.shape[1] for picture in pictures) for _label, pictures in rows
+    ]
+    top = _above(headings)
+    figure = Figure(figsize=(COLUMN, top + sum(heights) + _GAP * (len(rows) - 1)))
+    for row, ((label, pictures), height) in enumerate(zip(rows, heights, strict=True)):
+        for column, picture in enumerate(pictures):
+            axes = _place(figure, before + column * (side + _GAP), top, side, height)
             _show(axes, picture)
-        line[0].set_ylabel(label, rotation=0, ha="right", va="center")
-    for axes, heading in zip(table[0], headings, strict=False):
-        axes.set_title(heading)
+            if enlarge is not None:
+                _enlarge(axes, picture, *enlarge)
+            if column == 0:
+                axes.set_ylabel(label, rotation=0, ha="left", va="center")
+                axes.yaxis.set_label_coords(-before / side, 0.5)
+            if row == 0 and column < len(headings):
+                _head(axes, headings[column])
+        top += height + _GAP
     return figure
 
 
@@ -88,7 +131,7 @@ def maps_over_picture(
 
     Args:
         picture: (H, W, 3).
-        maps: heading, values, label of the colour bar.
+        maps: heading, values, label of the colour bar with the unit.
         first: row and column of the picture, in pixels, at which the middle of a map's entry (0, 0) lies.
         stride: pixels from one entry to the next.
         low_is_strong: whether the smallest value is red and the largest pale, not the other way round.
@@ -96,35 +139,30 @@ def maps_over_picture(
             framed in every panel.
     """
     panels = len(maps) + (block is not None)
-    side = PAGE / max(panels, 2.2)
-    figure = Figure(figsize=(side * panels, side + 0.85), layout="constrained")
-    line = list(figure.subplots(1, panels, squeeze=False)[0])
+    side = (COLUMN + _APART) / max(panels, 2) - _APART
+    tall = side * picture.shape[0] / picture.shape[1]
+    headings = [wrapped(heading, side) for heading, _values, _label in maps]
+    labels = [wrapped(label, side) for _heading, _values, label in maps]
+    top = _above(headings)
+    figure = Figure(figsize=(COLUMN, top + tall + _bar_height(labels)))
+    line = [_place(figure, panel * (side + _APART), top, side, tall) for panel in range(panels)]
     if block is not None:
         _show(line[0], picture)
-        line[0].set_title("the picture")
-        # An empty bar takes the same room, so that all panels have one size.
-        spare = figure.colorbar(
-            ScalarMappable(), ax=line[0], location="bottom", label=" ", shrink=0.9, aspect=25
-        )
-        spare.ax.set_visible(False)
-    for axes, (heading, values, label) in zip(line[panels - len(maps) :], maps, strict=True):
+        _head(line[0], _("the picture"))
+    colours = matplotlib.colormaps["YlOrRd_r" if low_is_strong else "YlOrRd"]
+    for axes, heading, (_heading, values, _label), label in zip(
+        line[panels - len(maps) :], headings, maps, labels, strict=True
+    ):
         _show(axes, _in_grey(picture))
-        shade = axes.imshow(
-            values,
-            extent=_map_extent(values, first, stride),
-            cmap="YlOrRd_r" if low_is_strong else "YlOrRd",
-            alpha=0.62,
-            interpolation="nearest",
-        )
-        axes.set(xlim=(-0.5, picture.shape[1] - 0.5), ylim=(picture.shape[0] - 0.5, -0.5), title=heading)
-        figure.colorbar(shade, ax=axes, location="bottom", label=label, shrink=0.9, aspect=25)
+        shade = axes.imshow(values, extent=_map_extent(values, first, stride), cmap=colours, alpha=_OVER)
+        axes.set(xlim=(-0.5, picture.shape[1] - 0.5), ylim=(picture.shape[0] - 0.5, -0.5))
+        _head(axes, heading)
+        seen = _OVER * colours(np.linspace(0, 1, 256))[:, :3] + (1 - _OVER) * _MIDDLE_GREY
+        _bar(axes, seen, shade.get_clim(), label)
     if block is not None:
         top, left, size = block
         for axes in line:
-            for colour, width in ((INK, 2.6), ("white", 1.2)):  # seen on dark and on light
-                frame = Rectangle((left - 0.5, top - 0.5), size, size, edgecolor=colour, linewidth=width)
-                frame.set_fill(False)
-                axes.add_patch(frame)
+            _frame(axes, left, top, size)
     return figure
 
 
@@ -141,47 +179,208 @@ def winners_over_picture(
         first: middle of entry (0, 0), in pixels.
         stride: pixels from one entry to the next.
     """
-    palette = (ORANGE, BLUE, GREEN, PINK, "#f0e442")
+
+    def entry(colour: str, label: str) -> Patch:
+        seen = _OVER * np.array(to_rgba(colour)[:3]) + (1 - _OVER) * _MIDDLE_GREY
+        return Patch(facecolor=tuple(seen), label=label)
+
     layer = np.zeros((*winners.shape, 4))
-    layer[:] = to_rgba(MUTED, 0.75)
+    layer[:] = to_rgba(BLACK, _OVER)
     layer[winners == names[0][0]] = 0
-    handles = [Patch(facecolor="none", edgecolor=MUTED, label=names[0][1])]
-    for colour, (index, label) in zip(palette, names[1:], strict=False):
-        layer[winners == index] = to_rgba(colour, 0.6)
-        handles.append(Patch(facecolor=to_rgba(colour, 0.6), label=label))
-    if not np.isin(winners, [index for index, _ in names[: len(palette) + 1]]).all():
-        handles.append(Patch(facecolor=to_rgba(MUTED, 0.75), label="another class"))
-    figure = Figure(figsize=(0.68 * PAGE, 0.42 * PAGE), layout="constrained")
-    axes = figure.subplots()
+    handles = [Patch(facecolor=3 * (_MIDDLE_GREY,), label=names[0][1])]
+    for colour, (index, label) in zip(MARKS, names[1:], strict=False):
+        layer[winners == index] = to_rgba(colour, _OVER)
+        handles.append(entry(colour, label))
+    if not np.isin(winners, [index for index, _label in names[: len(MARKS) + 1]]).all():
+        handles.append(entry(BLACK, _("another class")))
+    side = 0.6 * COLUMN
+    figure = Figure(figsize=(COLUMN, side * picture.shape[0] / picture.shape[1]))
+    axes = _place(figure, 0, 0, side, figure.get_figheight())
     _show(axes, _in_grey(picture))
-    axes.imshow(layer, extent=_map_extent(winners, first, stride), interpolation="nearest")
+    axes.imshow(layer, extent=_map_extent(winners, first, stride))
     axes.set(xlim=(-0.5, picture.shape[1] - 0.5), ylim=(picture.shape[0] - 0.5, -0.5))
-    figure.legend(handles=handles, loc="outside right center")
+    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=((side + 0.15) / COLUMN, 1))
     return figure
 
 
 @styled
 def amplified_differences(differences: Sequence[tuple[str, Array]], limit: float) -> Figure:
     """Differences (H, W, 3) around grey, -limit black and +limit full colour, with a bar that says so in 1/255."""
-    side = PAGE / max(len(differences), 3)
-    figure = Figure(figsize=(side * len(differences), side + 0.85), layout="constrained")
-    line = figure.subplots(1, len(differences), squeeze=False)[0]
-    for axes, (heading, difference) in zip(line, differences, strict=True):
+    side = (COLUMN + _GAP) / max(len(differences), 2) - _GAP
+    tall = side * max(difference.shape[0] / difference.shape[1] for _heading, difference in differences)
+    headings = [wrapped(heading, side) for heading, _difference in differences]
+    label = _("change of each colour, in levels of 1/255")
+    top = _above(headings)
+    figure = Figure(figsize=(COLUMN, top + tall + _bar_height([label])))
+    line = [_place(figure, panel * (side + _GAP), top, side, tall) for panel in range(len(differences))]
+    for axes, heading, (_heading, difference) in zip(line, headings, differences, strict=True):
         _show(axes, 0.5 + difference / (2 * limit))
-        axes.set_title(heading)
-    scale = ScalarMappable(Normalize(-255 * limit, 255 * limit), "gray")
-    label = "change of each colour, in levels of 1/255"
-    figure.colorbar(scale, ax=list(line), location="bottom", label=label, shrink=0.5, aspect=30)
+        _head(axes, heading)
+    grey = np.linspace(0, 1, 256)[:, None].repeat(3, axis=1)
+    _bar(line[0], grey, (-255 * limit, 255 * limit), label)
     return figure
 
 
-def stretched(values: Array, deviations: float = 3.0) -> Array:
-    """A picture of any range as one in [0, 1]: its mean becomes 0.5, so many standard deviations from it 0 and 1."""
-    spread = values.std()
-    if spread == 0:
-        return np.full(values.shape, 0.5)
-    shown: Array = np.clip(0.5 + (values - values.mean()) / (2 * deviations * spread), 0, 1)
-    return shown
+@styled
+def fields_on_picture(picture: Array, squares: Sequence[tuple[str, int, int]]) -> Figure:
+    """Squares (label, first row and column, side in pixels) over a picture (H, W, 3) in grey, smallest first."""
+    furthest = max(first + side for _label, first, side in squares)
+    height, width = (max(length, furthest) + 1 for length in picture.shape[:2])
+    side = 0.8 * COLUMN
+    figure = Figure(figsize=(COLUMN, side * height / width))
+    axes = _place(figure, 0, 0, side, figure.get_figheight())
+    _show(axes, _in_grey(picture))
+    colours = (*MARKS, BLACK)
+    for index, (label, first, size) in reversed(list(enumerate(squares))):
+        _frame(axes, first, first, size, colours[index % len(colours)])
+        corner = first + size - 0.5
+        # Within the square, but for one that is smaller than its label.
+        place, align = ((corner - 3, corner - 3), "right") if size > 40 else ((corner + 3, corner), "left")
+        box = {"boxstyle": "round,pad=0.15", "facecolor": WHITE, "edgecolor": "none", "alpha": 0.85}
+        axes.text(*place, label, ha=align, va="bottom", color=BLACK, bbox=box)
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+    return figure
+
+
+@styled
+def effective_fields(
+    rows: Sequence[tuple[str, Sequence[Array], Sequence[float]]], headings: Sequence[str]
+) -> Figure:
+    """Heat maps, each from 0 to its own largest value, framed, with a dashed square in the middle.
+
+    Args:
+        rows: label, maps (h, w) and the side of each dashed square in pixels.
+        headings: over each column.
+    """
+    before = max(width_of(label) for label, _maps, _sides in rows) + 0.1
+    cell = (COLUMN - before + _GAP) / len(headings) - _GAP
+    headings = [wrapped(heading, cell) for heading in headings]
+    top, below = _above(headings), 1.6 * LINE
+    figure = Figure(figsize=(COLUMN, top + len(rows) * (cell + below)))
+    for row, (label, maps, sides) in enumerate(rows):
+        for column, (values, side) in enumerate(zip(maps, sides, strict=True)):
+            axes = _place(figure, before + column * (cell + _GAP), top + row * (cell + below), cell, cell)
+            height, width = values.shape
+            axes.imshow(values, cmap="inferno", vmin=0)
+            axes.set_xticks([])
+            axes.set_yticks([])
+            _frame(axes, (width - side) / 2, (height - side) / 2, side, dashed=True)
+            axes.set_xlabel(_("effective {side} px").format(side=f"{side:.0f}"), loc="left", labelpad=3)
+            if column == 0:
+                axes.set_ylabel(label, rotation=0, ha="left", va="center")
+                axes.yaxis.set_label_coords(-before / cell, 0.5)
+            if row == 0:
+                _head(axes, headings[column])
+    return figure
+
+
+@styled
+def captioned_pictures(pictures: Array, captions: Sequence[str], columns: int = 6) -> Figure:
+    """Small pictures (n, h, w, 3) in [0, 1] in rows, each with short lines over it."""
+    side = (COLUMN + _GAP) / columns - _GAP
+    return _tiled(pictures, [wrapped(caption, side) for caption in captions], columns, "left")
+
+
+@styled
+def numbered_tiles(tiles: Array, numbers: Sequence[int], columns: int = 16) -> Figure:
+    """Small pictures (n, h, w, 3) in [0, 1] in rows as wide as the page, each with its number over it."""
+    return _tiled(tiles, [str(number) for number in numbers], columns, "center")
+
+
+def _tiled(pictures: Array, texts: Sequence[str], columns: int, place: str) -> Figure:
+    side = (COLUMN + _GAP) / columns - _GAP
+    tall = side * pictures.shape[1] / pictures.shape[2]
+    above = _above(texts)
+    rows = -(-len(pictures) // columns)
+    figure = Figure(figsize=(COLUMN, rows * (above + tall) + (rows - 1) * _GAP))
+    for index, (picture, text) in enumerate(zip(pictures, texts, strict=True)):
+        row, column = divmod(index, columns)
+        top = above + row * (above + tall + _GAP)
+        axes = _place(figure, column * (side + _GAP), top, side, tall)
+        _show(axes, picture)
+        axes.set_title(text, fontweight=400, color=SOFT, pad=2.5, loc=place)  # type: ignore[arg-type]
+    return figure
+
+
+# --- what they are made of -----------------------------------------------------------------------------------------
+
+
+def _place(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Axes of a size at a place, in inches from the figure's upper left corner."""
+    across, down = figure.get_size_inches()
+    axes = figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
+    axes.set_anchor("NW")
+    return axes
+
+
+def _above(texts: Sequence[str]) -> float:
+    """The room that texts over pictures take, in inches."""
+    return LINE * max((text.count("\n") + 1 for text in texts), default=0) + (0.04 if texts else 0)
+
+
+def _head(axes: Axes, text: str) -> None:
+    axes.set_title(text, fontweight=400, color=SOFT, pad=2.5)
+
+
+def _bar_height(labels: Sequence[str]) -> float:
+    """The room that a colour bar below a picture takes, in inches, with its label."""
+    return 0.12 + 0.09 + 1.35 * LINE + _above(labels)
+
+
+def _bar(above: Axes, colours: Array, ends: tuple[float, float], label: str) -> None:
+    """A colour bar (count, 3), from one value to the other, below a picture and as wide."""
+    figure, box = above.get_figure(root=True), above.get_position()
+    assert figure is not None
+    across, down = figure.get_size_inches()
+    axes = _place(figure, box.x0 * across, (1 - box.y0) * down + 0.12, box.width * across, 0.09)
+    low, high = ends if ends[0] < ends[1] else (ends[0], ends[0] + 1)
+    axes.imshow(colours[None].repeat(128, axis=0), extent=(low, high, 0, 1), aspect="auto")
+    axes.set_yticks([])
+    ticks = [tick for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high]
+    axes.set_xticks(ticks)
+    for tick, text in zip(ticks, axes.get_xticklabels(), strict=True):  # none beyond the bar's ends
+        place = (tick - low) / (high - low)
+        text.set_horizontalalignment("left" if place < 0.06 else "right" if place > 0.94 else "center")
+    axes.set_xlabel(label, loc="left", labelpad=1)
+
+
+def _frame(
+    axes: Axes, left: float, top: float, size: float, colour: str = WHITE, *, dashed: bool = False
+) -> None:
+    """A square of pixels framed so that it is seen on dark and on light."""
+    for edge, width, style in (
+        (BLACK if colour == WHITE else WHITE, 2.6, "-"),
+        (colour, 1.3, "--" if dashed else "-"),
+    ):
+        axes.add_patch(
+            Rectangle(
+                (left - 0.5, top - 0.5),
+                size,
+                size,
+                fill=False,
+                ec=edge,
+                lw=width,
+                ls=style,
+                joinstyle="miter",
+            )
+        )
+
+
+def _enlarge(axes: Axes, picture: Array, top: int, left: int, size: int) -> None:
+    """Frame a square of a picture and show it again, larger, in the opposite corner."""
+    height, width = picture.shape[:2]
+    side = 0.6 * min(height, width)
+    right, down = left + size / 2 < width / 2, top + size / 2 < height / 2
+    x, y = (width - side if right else 0), (height - side if down else 0)
+    shown = picture[top : top + size, left : left + size]
+    if picture.ndim == 2:
+        shown = np.interp(shown, (-np.abs(picture).max(), np.abs(picture).max()), (0, 1))[..., None].repeat(
+            3, axis=2
+        )
+    axes.imshow(np.clip(shown, 0, 1), extent=(x - 0.5, x + side - 0.5, y + side - 0.5, y - 0.5))
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+    _frame(axes, left, top, size)
+    _frame(axes, x, y, side)
 
 
 def _in_grey(picture: Array) -> Array:
@@ -197,106 +396,9 @@ def _map_extent(values: Array, first: float, stride: float) -> tuple[float, floa
 
 
 def _show(axes: Axes, picture: Array) -> None:
-    # Few pixels are enlarged here, so that no viewer blurs them; many are stored as they are, which is smaller.
-    interpolation = "nearest" if min(picture.shape[:2]) < 64 else "none"
     if picture.ndim == 2:
-        axes.imshow(centred(picture), cmap="gray", vmin=0, vmax=1, interpolation=interpolation)
+        axes.imshow(centred(picture), cmap="gray", vmin=0, vmax=1)
     else:
-        axes.imshow(np.clip(picture, 0, 1), interpolation=interpolation)
+        axes.imshow(np.clip(picture, 0, 1))
     axes.set_xticks([])
     axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-
-
-@styled
-def fields_on_picture(picture: Array, squares: Sequence[tuple[str, int, int]]) -> Figure:
-    """Squares (label, first row and column, side in pixels) over a picture (H, W, 3) in grey, smallest first."""
-    height, width = picture.shape[:2]
-    figure = Figure(figsize=(0.62 * PAGE, 0.62 * PAGE), layout="constrained")
-    axes = figure.subplots()
-    _show(axes, _in_grey(picture))
-    palette = (ORANGE, BLUE, GREEN, PINK, INK, "#f0e442")
-    for index, (label, first, side) in reversed(list(enumerate(squares))):
-        colour = palette[index % len(palette)]
-        for edge, line in (("white", 3.0), (colour, 1.6)):  # seen on dark and on light
-            axes.add_patch(Rectangle((first - 0.5, first - 0.5), side, side, fill=False, ec=edge, lw=line))
-        corner = first + side - 0.5
-        # Within the square, but for one that is smaller than its label.
-        place, align = ((corner - 3, corner - 3), "right") if side > 40 else ((corner + 3, corner), "left")
-        box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
-        axes.text(*place, label, ha=align, va="bottom", fontsize=7, color=INK, bbox=box)
-    furthest = max(first + side for _, first, side in squares)
-    axes.set(xlim=(-0.5, max(width, furthest) + 1.5), ylim=(max(height, furthest) + 1.5, -0.5))
-    return figure
-
-
-@styled
-def effective_fields(
-    rows: Sequence[tuple[str, Sequence[Array], Sequence[float]]], headings: Sequence[str]
-) -> Figure:
-    """Heat maps, each from 0 to its own largest value, framed, with a dashed square in the middle.
-
-    Args:
-        rows: label, maps (h, w) and the side of each dashed square in pixels.
-        headings: over each column.
-    """
-    cell = (PAGE - 0.8) / len(headings)
-    figure = Figure(figsize=(PAGE, (cell + 0.08) * len(rows) + 0.22), layout="constrained")
-    table = figure.subplots(len(rows), len(headings), squeeze=False)
-    for (label, maps, sides), line in zip(rows, table, strict=True):
-        for axes, values, side in zip(line, maps, sides, strict=True):
-            height, width = values.shape
-            axes.imshow(values, cmap="inferno", vmin=0, interpolation="nearest")
-            axes.set_xticks([])
-            axes.set_yticks([])
-            for spine in axes.spines.values():
-                spine.set(visible=True, color=INK, linewidth=1.0)
-            for colour, style in ((INK, "-"), ("white", "--")):  # seen on dark and on light
-                axes.add_patch(
-                    Rectangle(
-                        ((width - 1 - side) / 2, (height - 1 - side) / 2),
-                        side,
-                        side,
-                        fill=False,
-                        ec=colour,
-                        ls=style,
-                        lw=0.9,
-                    )
-                )
-            axes.set_xlabel(f"effective {side:.0f} px", labelpad=2)
-        line[0].set_ylabel(label, rotation=0, ha="right", va="center")
-    for axes, heading in zip(table[0], headings, strict=True):
-        axes.set_title(heading)
-    return figure
-
-
-@styled
-def captioned_pictures(pictures: Array, captions: Sequence[str], columns: int = 8) -> Figure:
-    """Small pictures (n, h, w, 3) in [0, 1] in rows, each with two short lines over it."""
-    rows = -(-len(pictures) // columns)
-    figure = Figure(figsize=(PAGE, 1.12 * rows), layout="constrained")
-    table = figure.subplots(rows, columns, squeeze=False)
-    for axes in table.flat:
-        axes.set_axis_off()
-    for axes, picture, caption in zip(table.flat, pictures, captions, strict=False):
-        axes.set_axis_on()
-        _show(axes, picture)
-        axes.set_title(caption, fontsize=6.5, pad=2)
-    return figure
-
-
-@styled
-def numbered_tiles(tiles: Array, numbers: Sequence[int], columns: int = 16) -> Figure:
-    """Small pictures (n, h, w, 3) in [0, 1] in rows as wide as the page, each with its number over it."""
-    rows = -(-len(tiles) // columns)
-    figure = Figure(figsize=(PAGE, (PAGE / columns + 0.17) * rows), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.015, h_pad=0.015)  # type: ignore[union-attr, call-arg]
-    table = figure.subplots(rows, columns, squeeze=False)
-    for axes in table.flat:
-        axes.set_axis_off()
-    for axes, tile, number in zip(table.flat, tiles, numbers, strict=False):
-        axes.set_axis_on()
-        _show(axes, tile)
-        axes.set_title(str(number), fontsize=7, pad=1.5)
-    return figure

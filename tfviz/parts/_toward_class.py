@@ -17,12 +17,20 @@ import numpy as np
 import numpy.typing as npt
 
 import tfviz
+from tfviz.language import gettext as _
+from tfviz.language import marked
 
 if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
 
+    from tfviz.figures import live
+
 Array = npt.NDArray[Any]
+
+OBJECTIVES = {"published": marked("on the probability"), "logarithm": marked("on its logarithm")}
+"""What is climbed, in words, by the name that its arrays begin with."""
+_COLUMNS = 5  # of a strip on paper
 
 
 @dataclass(frozen=True)
@@ -133,17 +141,43 @@ def toward_class(
 
 
 def strip(arrays: Mapping[str, Array]) -> Figure:
-    """The first start's picture on the way, for both objectives, each with the probability that it ends at."""
+    """The first start's picture on the way, for both objectives, each with the probability that it ends at.
+
+    Of many pictures on the way some are drawn, evenly spaced, the first and the last among them.
+    """
     from tfviz import figures as draw
 
+    steps = arrays["steps"]
+    drawn = sorted({round(at) for at in np.linspace(0, len(steps) - 1, _COLUMNS)})
     rows = [
         (
-            f"{words}:\nends at {percent(arrays[f'{which}_probability'][-1, 0, 0])}",
-            list(arrays[f"{which}_strip"]),
+            _("{objective}:\nends at {probability}").format(
+                objective=_(words), probability=percent(arrays[f"{which}_probability"][-1, 0, 0])
+            ),
+            [arrays[f"{which}_strip"][at] for at in drawn],
         )
-        for words, which in (("on the probability", "published"), ("on its logarithm", "logarithm"))
+        for which, words in OBJECTIVES.items()
     ]
-    return draw.picture_table(rows, [f"step {step}" for step in arrays["steps"]], cell=1.7)
+    return draw.picture_table(rows, [_("step {step}").format(step=steps[at]) for at in drawn])
+
+
+def over_steps(arrays: Mapping[str, Array]) -> live.Steps:
+    """The same for a browser: all pictures on the way, and the probability at each."""
+    from tfviz.figures import live
+
+    steps = [int(step) for step in arrays["steps"]]
+    return live.Steps(
+        steps,
+        [
+            live.StepsRow(
+                _(words),
+                list(arrays[f"{which}_strip"]),
+                [percent(arrays[f"{which}_probability"][step, 0, 0]) for step in steps],
+            )
+            for which, words in OBJECTIVES.items()
+        ],
+        _("probability"),
+    )
 
 
 def headings(arrays: Mapping[str, Array]) -> list[str]:
@@ -153,17 +187,19 @@ def headings(arrays: Mapping[str, Array]) -> list[str]:
 
 
 def percent(share: float) -> str:
-    """As a heading has room for it; what is less than 1 is never rounded up to 100 %."""
+    """As a heading has room for it; less than 1 is never rounded up to 100 %, nor more than 0 down to 0 %."""
     percent = 100 * float(share)
     if 99.995 <= percent < 100:
-        return "> 99.99 %"
-    return f"{percent:.2f} %" if 99 < percent < 100 else f"{percent:.3g} %"
+        return ">\u202f99.99\u202f%"
+    if 0 < percent < 0.01:
+        return "<\u202f0.01\u202f%"
+    return f"{percent:.2f}\u202f%" if 99 < percent < 100 else f"{percent:.3g}\u202f%"
 
 
 def ends(arrays: Mapping[str, Array], which: str) -> tuple[str, str]:
-    """The lowest and the highest final probability of one objective ("published" or "logarithm"), in words."""
+    """The lowest and the highest final probability of one objective ("published" or "logarithm"), in percent."""
     last = arrays[f"{which}_probability"][-1]
-    return f"{last.min():.2g}", f"{last.max():.2g}"
+    return percent(last.min()), percent(last.max())
 
 
 def probability_curves(arrays: Mapping[str, Array], name: str) -> Figure:
@@ -172,13 +208,12 @@ def probability_curves(arrays: Mapping[str, Array], name: str) -> Figure:
 
     bundles = [
         arrays[f"{which}_probability"].reshape(len(arrays["published_probability"]), -1)
-        for which in ("published", "logarithm")
+        for which in OBJECTIVES
     ]
     return draw.two_bundles(
-        ("on the probability", bundles[0]),
-        ("on the log-probability", bundles[1]),
-        xlabel="step",
-        ylabel=f"probability of “{name}”",
+        *zip(map(_, OBJECTIVES.values()), bundles, strict=True),
+        xlabel=_("step"),
+        ylabel=_("probability of “{name}”").format(name=name),
     )
 
 

@@ -13,13 +13,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
 from tfviz.experiment.part import Drawing, Findings
+from tfviz.language import gettext as _
+from tfviz.language import marked
 
 ID = "class_image"
-TITLE = "A picture that the network calls a golden retriever"
+TITLE = marked("A picture called a retriever")
 TRACK = "B"
 NETWORKS = ("alexnet", "squeezenet")
 INPUTS: tuple[str, ...] = ()
@@ -33,12 +36,16 @@ class Settings:
         seeds: pictures of noise to start from.
         repeats: of each, from starts that differ in the last bit.
         chaotic: a seed's end counts as chaotic where its repeats differ by more than this share of the largest.
+        sure: from this probability on the network counts as sure.
+        pictures: how many of the first seed's are kept on the way, the first and the last included.
     """
 
     target: int = 207
     seeds: int = 5
     repeats: int = 3
     chaotic: float = 0.1
+    sure: float = 0.9
+    pictures: int = 9
     noise_mean: float = 0.5
     noise_std: float = 0.01
     steps: int = 40
@@ -49,15 +56,24 @@ SETTINGS = Settings()
 QUICK = Settings(seeds=2, repeats=2)
 
 EXPECTED = (
-    Expected("published_probability", 1.0, 0.001, "published", "track B", ("alexnet",)),
+    Expected(
+        "published_probability",
+        1.0,
+        0.001,
+        "published",
+        "track B",
+        ("alexnet",),
+        label=marked("probability, on the probability itself"),
+    ),
     Expected(
         "target_probability",
         0.998,
         0.0,
         "own bound",
-        "the log-probability's lowest of all seeds",
+        marked("the log-probability’s lowest of all seeds"),
         (),
         "at least",
+        label=marked("probability, on its logarithm"),
     ),
 )
 
@@ -66,7 +82,7 @@ def run(settings: Settings, context: Context) -> Findings:
     """Ascend on the probability and on its logarithm, from the same noise, for every seed."""
     model = context.model()
     from tfviz.data.labels import imagenet_classes
-    from tfviz.parts._toward_class import steps_to_show, toward_class
+    from tfviz.parts._toward_class import toward_class
 
     # The first seed's noise is that of conv1_units; the others follow from it.
     random = context.random()
@@ -74,7 +90,7 @@ def run(settings: Settings, context: Context) -> Findings:
         settings.noise_mean, settings.noise_std, (settings.seeds, *model.input_shape[1:])
     ).astype(np.float32)
     context.reporter.progress(ID, 0, 1)
-    keep = steps_to_show(settings.steps)
+    keep = sorted({round(step) for step in np.linspace(0, settings.steps, settings.pictures)})
     both = toward_class(
         model,
         settings.target,
@@ -99,33 +115,119 @@ def run(settings: Settings, context: Context) -> Findings:
 def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """The first seed's strip for both objectives, the last pictures of every seed, and the probability."""
     from tfviz import figures as draw
-    from tfviz.parts._toward_class import ends, headings, probability_curves, strip
+    from tfviz.figures import live
+    from tfviz.parts._toward_class import (
+        OBJECTIVES,
+        ends,
+        headings,
+        over_steps,
+        percent,
+        probability_curves,
+        strip,
+    )
 
     arrays, name = findings.arrays, findings.facts["class"]
+    last = {which: arrays[f"{which}_probability"][-1] for which in OBJECTIVES}
+    sure = {which: int(np.sum(each[0] >= settings.sure)) for which, each in last.items()}
+    first = {which: percent(each[0, 0]) for which, each in last.items()}
+    seeds = last["published"].shape[1]
+
+    def table() -> live.Pictures:
+        return live.Pictures(
+            [
+                live.PicturesRow(
+                    _(words),
+                    [
+                        live.Labelled(
+                            percent(end),
+                            picture,
+                            _("{objective}, seed {seed}").format(objective=_(words), seed=seed),
+                        )
+                        for seed, (picture, end) in enumerate(zip(arrays[which], last[which][0], strict=True))
+                    ],
+                )
+                for which, words in OBJECTIVES.items()
+            ],
+            [_("seed {seed}").format(seed=seed) for seed in range(seeds)],
+        )
 
     return (
         Drawing(
             "strip",
-            f"The first seed's picture on the way, and the probability of “{name}” at its end.",
-            "Two rows of pictures that begin as even grey noise.",
+            _(
+                "The first seed’s picture on its way from noise, and the probability of “{name}” that it has. Both "
+                "rows begin with the same picture; only what they climb differs."
+            ).format(name=name),
+            _(
+                "Two rows of pictures that begin as the same even grey noise. The first ends at {published}, the "
+                "second at {logarithm}."
+            ).format(**first),
             lambda: strip(arrays),
+            _strip_shows(last["published"][:, 0], last["logarithm"][:, 0], settings.sure).format(**first),
+            lambda: over_steps(arrays),
         ),
         Drawing(
             "last",
-            f"After the last step, for every seed; over each pair the probability of “{name}” above and below.",
-            "Pairs of pictures, one pair for each seed.",
+            _(
+                "After the last step, for every seed, with the probability of “{name}” that each picture has."
+            ).format(name=name),
+            _("Pairs of pictures, one pair for each seed."),
             lambda: draw.picture_table(
-                [("probability", list(arrays["published"])), ("log-probability", list(arrays["logarithm"]))],
+                [(_(words), list(arrays[which])) for which, words in OBJECTIVES.items()],
                 headings(arrays),
-                cell=1.25,
             ),
+            _last_shows(sure["published"], sure["logarithm"], seeds),
+            table,
         ),
         Drawing(
             "probability",
-            f"The probability of “{name}” at each step: one line for each seed, repeat and objective.",
-            "Two bundles of curves: those of the probability end between "
-            f"{' and '.join(ends(arrays, 'published'))}, those of its logarithm between "
-            f"{' and '.join(ends(arrays, 'logarithm'))}.",
+            _(
+                "The probability of “{name}” at each step: one line for each seed, repeat and objective."
+            ).format(name=name),
+            _(
+                "Two bundles of curves: those of the probability end between {low} and {high}, those of its logarithm "
+                "between {lowest} and {highest}."
+            ).format(
+                **dict(zip(("low", "high"), ends(arrays, "published"), strict=True)),
+                **dict(zip(("lowest", "highest"), ends(arrays, "logarithm"), strict=True)),
+            ),
             lambda: probability_curves(arrays, name),
+            _ends_show(
+                bool(findings.numbers["published_chaotic"].value),
+                bool(findings.numbers["target_chaotic"].value),
+            ),
         ),
     )
+
+
+def _strip_shows(
+    published: npt.NDArray[np.floating], logarithm: npt.NDArray[np.floating], sure: float
+) -> str:
+    """What the first seed's ends (repeats,) say together; with places for the two that are shown."""
+    if logarithm.min() >= sure and published.max() < sure:
+        return _("On the logarithm the network becomes sure, on the probability itself it does not.")
+    if min(logarithm.min(), published.min()) >= sure:
+        return _("The network becomes sure of both pictures.")
+    return _("From one noise the two climbs end at {published} and {logarithm}.")
+
+
+def _ends_show(published_chaotic: bool, logarithm_chaotic: bool) -> str:
+    """What the curves' repeats say."""
+    if published_chaotic and not logarithm_chaotic:
+        return _("On the probability the last bit decides where a climb ends, on its logarithm it does not.")
+    if published_chaotic:
+        return _("On both objectives the last bit decides where some climbs end.")
+    if logarithm_chaotic:
+        return _("On the logarithm the last bit decides where some climbs end.")
+    return _("On both objectives climbs that begin together end together.")
+
+
+def _last_shows(published: int, logarithm: int, seeds: int) -> str:
+    """Of how many of the last pictures the network is sure."""
+    if logarithm == seeds and not published:
+        return _("From every seed the climb on the logarithm arrives, from none that on the probability.")
+    if logarithm == published == seeds:
+        return _("From every seed both climbs arrive.")
+    return _(
+        "Of {seeds} seeds the logarithm arrives from {logarithm}, the probability from {published}."
+    ).format(seeds=seeds, logarithm=logarithm, published=published)

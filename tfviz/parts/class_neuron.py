@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,14 +18,13 @@ import tfviz
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
 from tfviz.experiment.part import Drawing, Findings, Number
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from tfviz.language import gettext as _
+from tfviz.language import marked, ngettext
 
 Array = npt.NDArray[np.floating]
 
 ID = "class_neuron"
-TITLE = "The jellyfish unit of the last layer"
+TITLE = marked("The jellyfish unit of the last layer")
 TRACK = "A"
 NETWORKS = ("alexnet", "caffe_alexnet", "squeezenet")
 INPUTS: tuple[str, ...] = ()
@@ -65,11 +63,22 @@ class Settings:
 SETTINGS = Settings()
 QUICK = Settings(steps=120, keep=(0, 8, 64, 120))
 
-_RUNS = {"published": "published rate", "tenth": "a tenth of it", "falling": "falling to 0"}
+_MILLION = 1e6
+_RUNS = {
+    "published": marked("published rate"),
+    "tenth": marked("a tenth of it"),
+    "falling": marked("falling to 0"),
+}
 
 EXPECTED = (
     Expected(
-        "objective_gain", 0.0, 0.0, "own bound", "a smaller last step loses nothing", comparison="at least"
+        "objective_gain",
+        0.0,
+        0.0,
+        "own bound",
+        marked("a smaller last step loses nothing"),
+        comparison="at least",
+        label=marked("objective with a falling rate less that with the published one"),
     ),
 )
 
@@ -162,63 +171,110 @@ def covered_fraction(picture: Array, block: int) -> float:
 
 
 def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
-    """Both pictures, their way there, and the curves of the objective and its terms."""
+    """The pictures on the way, and the curves of the objective and its terms."""
     from tfviz import figures as draw
+    from tfviz.figures import live
+    from tfviz.figures.style import number
 
-    arrays = findings.arrays
+    arrays, facts = findings.arrays, findings.facts
     steps = [int(step) for step in arrays["steps"]]
-    deviations = settings.shown_deviations
-    rescaled = f"Rescaled: the mean is grey, {deviations:g} standard deviations from it are black and white."
+    labels = {run: _(label) for run, label in _RUNS.items()}
+    name, winners = facts["class_name"], facts["winners"]
+    pictures = {
+        run: [draw.stretched(picture, settings.shown_deviations) for picture in arrays[f"pictures_{run}"]]
+        for run in labels
+    }
+    if set(winners["falling"]) != {name}:
+        taken = _("The network does not take every picture of the falling rate for a “{name}”.")
+    elif set(winners["published"]) == {name}:
+        taken = _("The network takes the pictures of both the published and the falling rate for a “{name}”.")
+    elif name in winners["published"]:
+        taken = _(
+            "The network takes the picture of the falling rate for a “{name}”, that of the published one not always."
+        )
+    else:
+        taken = _(
+            "The network takes the picture of the falling rate for a “{name}”, that of the published one never."
+        )
+    gain = findings.numbers["objective_gain"]
+    low, high = gain.spread or (gain.value, gain.value)
+    if low > 0:
+        gained = _("A rate that falls to 0 ends higher than the published one.")
+    elif high <= 0:
+        gained = _("The published rate loses nothing against one that falls to 0.")
+    else:
+        gained = _("Whether a rate that falls to 0 ends higher hangs on rounding.")
 
-    def curves(values: str, factor: float, label: str) -> Figure:
-        lines = [(name, factor * arrays[f"{values}_{run}"] / 1e6) for run, name in _RUNS.items()]
-        return draw.curves(lines, xlabel="step", ylabel=f"{label} / 10⁶")
-
-    def ends(values: str) -> str:
-        """The order in which the curves end, in words."""
-        order = sorted(_RUNS, key=lambda run: -arrays[f"{values}_{run}"][-1])
-        return f"from the highest end to the lowest: {', '.join(_RUNS[run] for run in order)}"
+    order = sorted(labels, key=lambda run: -arrays[f"objective_{run}"][-1])
+    paid = {run: arrays[f"objective_{run}"][-1] < 0 for run in ("published", "falling")}
+    if paid["published"] and not paid["falling"]:
+        balance = _(
+            "With the published rate the picture costs more than its logit brings, with the falling one it does not."
+        )
+    elif paid["falling"]:
+        balance = _("The picture costs more than its logit brings, with the falling rate, too.")
+    else:
+        balance = _("With both rates the logit brings more than the picture costs.")
 
     return (
         Drawing(
-            "pictures",
-            f"The picture after the last step, from the first start. {rescaled}",
-            "Three squares, one for each rate.",
-            lambda: draw.picture_table(
-                [("", [draw.stretched(arrays[f"pictures_{name}"][-1], deviations) for name in _RUNS])],
-                list(_RUNS.values()),
-                cell=2.15,
-            ),
-        ),
-        Drawing(
             "steps",
-            f"On the way there. {rescaled}",
-            "A row of small pictures for each rate, from the noise at the start to the last step.",
+            _(
+                "From the noise at the start to the last step, from one start. Rescaled: the mean is grey, "
+                "{deviations} standard deviations from it are black and white."
+            ).format(deviations=number(settings.shown_deviations)),
+            ngettext(
+                "A row of pictures for each rate, after {count} step.",
+                "A row of pictures for each rate, the last after {count} steps.",
+                settings.steps,
+            ).format(count=settings.steps),
             lambda: draw.picture_table(
+                [(label, pictures[run]) for run, label in labels.items()],
+                [_("step {step}").format(step=step) for step in steps],
+            ),
+            taken.format(name=name),
+            lambda: live.Steps(
+                steps,
                 [
-                    (label, [draw.stretched(picture, deviations) for picture in arrays[f"pictures_{name}"]])
-                    for name, label in _RUNS.items()
+                    live.StepsRow(
+                        label, pictures[run], [number(float(arrays[f"logit_{run}"][step])) for step in steps]
+                    )
+                    for run, label in labels.items()
                 ],
-                [f"step {step}" for step in steps],
-                cell=1.2,
+                _("logit"),
             ),
         ),
         Drawing(
             "objective",
-            "The objective, weight · logit − squared norm, at each step.",
-            f"Three curves; {ends('objective')}.",
-            lambda: curves("objective", 1.0, "objective"),
+            _("The objective, weight · logit − squared norm, at each step."),
+            _("Three curves; from the highest end to the lowest: {order}.").format(
+                order=", ".join(labels[run] for run in order)
+            ),
+            lambda: draw.curves(
+                [(label, arrays[f"objective_{run}"] / _MILLION) for run, label in labels.items()],
+                xlabel=_("step"),
+                ylabel=_("objective (millions)"),
+            ),
+            gained,
         ),
         Drawing(
-            "logit",
-            "Its first term, weight · logit.",
-            f"Three curves; {ends('logit')}.",
-            lambda: curves("logit", settings.weight, "weight · logit"),
-        ),
-        Drawing(
-            "norm",
-            "Its second term, the squared norm of the picture.",
-            f"Three curves; {ends('l2')}.",
-            lambda: curves("l2", 1.0, "squared norm"),
+            "terms",
+            _(
+                "Its two terms at each step: what the logit brings, and the squared norm that the picture costs."
+            ),
+            _(
+                "Four curves: weight times logit and squared norm, for the published and for the falling rate."
+            ),
+            lambda: draw.curves(
+                [
+                    (_("logit, published rate"), settings.weight * arrays["logit_published"] / _MILLION),
+                    (_("norm, published rate"), arrays["l2_published"] / _MILLION),
+                    (_("logit, falling rate"), settings.weight * arrays["logit_falling"] / _MILLION),
+                    (_("norm, falling rate"), arrays["l2_falling"] / _MILLION),
+                ],
+                xlabel=_("step"),
+                ylabel=_("weight · logit, squared norm (millions)"),
+            ),
+            balance,
         ),
     )

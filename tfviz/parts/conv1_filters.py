@@ -1,7 +1,8 @@
 """The first layer's weights: what they look like, and how much like receptive fields of simple cells.
 
-Papers: Krizhevsky et al. 2012 (the filters); Ringach 2002, J. Neurophysiol. 88:455-463 (simple cells); Ringach,
-Shapley, Hawken 2002, J. Neurosci. 22:5639-5651 (orientation selectivity); Jehee, Ballard 2009 (the original's source).
+Papers: Krizhevsky et al. 2012 (the filters); Ringach 2002, J. Neurophysiol. 88:455-463 (simple cells; its counts by way
+of Dapello et al. 2020); Ringach, Shapley, Hawken 2002, J. Neurosci. 22:5639-5651 (orientation selectivity); Jehee,
+Ballard 2009 (the original's source).
 Cost: 20 to 25 seconds on two cores, most of them for the controls' fits.
 Expected: 64 filters; no number of Gabor-like ones was published.
 Alone: python run_all.py --only conv1_filters
@@ -18,11 +19,13 @@ import numpy.typing as npt
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
 from tfviz.experiment.part import Drawing, Findings, Number
+from tfviz.language import gettext as _
+from tfviz.language import marked
 
 Array = npt.NDArray[np.floating]
 
 ID = "conv1_filters"
-TITLE = "The first layer's weights"
+TITLE = marked("The first layer’s filters")
 TRACK = "B"
 NETWORKS = ("alexnet_features",)
 INPUTS: tuple[str, ...] = ()
@@ -64,12 +67,15 @@ class Settings:
 SETTINGS = Settings()
 QUICK = Settings(scrambled=12, round_blobs=6, noises=6)
 
-_DESIGN = "track B: the layer as stated"
+_DESIGN = marked("track B: the layer as stated")
 _NETWORKS = ("alexnet", "alexnet_features")
-EXPECTED = (
-    Expected("conv2_inputs", 64, 0, "published theory", _DESIGN, _NETWORKS),
-    Expected("conv2_outputs", 192, 0, "published theory", _DESIGN, _NETWORKS),
-    Expected("conv2_kernel", 5, 0, "published theory", _DESIGN, _NETWORKS),
+EXPECTED = tuple(
+    Expected(number, value, 0, "published theory", _DESIGN, _NETWORKS, label=label)
+    for number, value, label in (
+        ("conv2_inputs", 64, marked("channels that conv2 takes")),
+        ("conv2_outputs", 192, marked("channels that conv2 gives")),
+        ("conv2_kernel", 5, marked("side of its kernel")),
+    )
 )
 
 
@@ -259,84 +265,190 @@ def _central_bins(edges: Array, counts: npt.NDArray[np.int_]) -> list[float]:
 def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """The filters, examples of fits, how well all are explained, their sizes, and conv2's slices."""
     from tfviz import figures as draw
+    from tfviz.figures import live
+    from tfviz.figures.style import number as written
 
     arrays = findings.arrays
     numbers = findings.numbers
     filters, explained, sized = arrays["filters"], arrays["variance_explained"], arrays["sized"]
-    order = np.argsort(-explained)
-    examples = [int(order[round(place * (len(order) - 1))]) for place in np.linspace(0, 1, 6)]
+    count, both = numbers["filters"].value, numbers["gabor_like_oriented"].value
+    tiles = [draw.scaled(weights) for weights in filters]
+    best, worst = int(explained.argmax()), int(explained.argmin())
+    kinds = np.where(arrays["selectivity"] >= settings.orientation, 0, np.where(arrays["blobs"], 1, 2))
 
-    rows = []
-    for unit, sources, slices in zip(
+    def wall() -> live.Wall:
+        names = (_("oriented"), _("blob"), _("neither"))
+        return live.Wall(
+            [
+                live.Tile(
+                    str(channel),
+                    tiles[channel],
+                    {
+                        _("kind"): names[kinds[channel]],
+                        _("orientation selectivity"): written(float(arrays["selectivity"][channel]), 3),
+                        _("variance explained by the Gabor function"): written(float(explained[channel]), 3),
+                        _("cycles across the stripes"): _size(arrays["n_x"][channel], sized[channel]),
+                        _("cycles along the stripes"): _size(arrays["n_y"][channel], sized[channel]),
+                        _("share off the grey axis"): written(float(arrays["off_grey"][channel]), 3),
+                        _("span of the weights"): written(float(arrays["span"][channel]), 3),
+                    },
+                    [
+                        live.Labelled(
+                            _("first spatial component"),
+                            arrays["components"][channel],
+                            _("First spatial component of filter {channel}; grey is zero").format(
+                                channel=channel
+                            ),
+                        ),
+                        live.Labelled(
+                            _("Gabor fit"),
+                            arrays["fits"][channel],
+                            _("The Gabor function fitted to filter {channel}").format(channel=channel),
+                        ),
+                    ],
+                )
+                for channel in range(len(filters))
+            ],
+            _("Filter {name}"),
+            _("weights"),
+        )
+
+    slices = []
+    for unit, sources, kernels in zip(
         arrays["conv2_units"], arrays["conv2_inputs"], arrays["conv2_slices"], strict=True
     ):
         pairs = [
-            picture
-            for source, kernel in zip(sources, slices, strict=True)
-            for picture in (draw.scaled(filters[source]), kernel)
+            live.Labelled(label, picture, alt)
+            for source, kernel in zip(sources, kernels, strict=True)
+            for label, picture, alt in (
+                (str(source), tiles[source], _("conv1 filter {channel}").format(channel=source)),
+                (
+                    "",
+                    kernel,
+                    _("slice of unit {unit} that reads map {channel}").format(unit=unit, channel=source),
+                ),
+            )
         ]
-        rows.append((f"unit {unit}", pairs))
-    labels = ("conv1's filters", "phases scrambled", "round blobs", "white noise")
+        slices.append(live.PicturesRow(_("unit {unit}").format(unit=unit), pairs))
+
+    groups = (("", "filters"), *((f"{name}_", name) for name in CONTROLS))
+    labels = (_("conv1’s filters"), _("phases scrambled"), _("round blobs"), _("white noise"))
     points = [
         (label, arrays[f"{prefix}selectivity"], arrays[f"{prefix}variance_explained"])
-        for label, prefix in zip(labels, ("", *(f"{name}_" for name in CONTROLS)), strict=True)
+        for label, (prefix, _name) in zip(labels, groups, strict=True)
     ]
     inside = "; ".join(
-        f"{label}: {numbers[f'{prefix}gabor_like_oriented'].value} of {numbers[name].value}"
-        for label, prefix, name in zip(
-            labels, ("", *(f"{name}_" for name in CONTROLS)), ("filters", *CONTROLS), strict=True
+        _("{label}: {passed} of {count}").format(
+            label=label, passed=numbers[f"{prefix}gabor_like_oriented"].value, count=numbers[name].value
         )
+        for label, (prefix, name) in zip(labels, groups, strict=True)
     )
+    among, all_sized = numbers["sized_among_cells"].value, numbers["sized"].value
     return (
         Drawing(
             "filters",
-            "All filters of conv1, each scaled to [0, 1] on its own; the numbers at the sides add up to the channel.",
-            f"A grid of {numbers['filters'].value} small coloured squares: {numbers['oriented'].value} have an "
-            f"orientation, {numbers['blobs'].value} are round blobs, and {numbers['colour_opponent'].value} weigh "
-            "colours against each other.",
-            lambda: draw.tile_grid(np.array([draw.scaled(weights) for weights in filters]), columns=8),
-        ),
-        Drawing(
-            "fits",
-            "Filters from the best fitted to the worst; over each its number and the variance explained.",
-            "Three rows: coloured filters, their first spatial component in grey, and the fitted Gabor function.",
-            lambda: draw.picture_table(
-                [
-                    ("filter", [draw.scaled(filters[index]) for index in examples]),
-                    ("first spatial\ncomponent", [arrays["components"][index] for index in examples]),
-                    ("Gabor fit", [arrays["fits"][index] for index in examples]),
-                ],
-                [f"no. {index}: {explained[index]:.2f}" for index in examples],
-                cell=1.0,
+            _(
+                "All filters of conv1, each scaled to [0, 1] on its own, row by row from channel 0 on; their first "
+                "spatial components; and the Gabor functions fitted to these, which explain from {least} (channel "
+                "{worst}) to {most} (channel {best}) of the variance."
+            ).format(least=f"{explained[worst]:.2f}", worst=worst, most=f"{explained[best]:.2f}", best=best),
+            _(
+                "Grids of {count} small squares. Of the coloured ones {oriented} have an orientation, {blobs} are "
+                "round blobs, and {opponent} weigh colours against each other."
+            ).format(
+                count=count,
+                oriented=numbers["oriented"].value,
+                blobs=numbers["blobs"].value,
+                opponent=numbers["colour_opponent"].value,
             ),
+            lambda: draw.picture_table(
+                [("", [_grid(each) for each in (tiles, arrays["components"], arrays["fits"])])],
+                [_("weights"), _("first spatial component"), _("Gabor fit")],
+            ),
+            _("Most filters of the first layer have an orientation.")
+            if 2 * numbers["oriented"].value > count
+            else _("Most filters of the first layer have no orientation."),
+            wall,
         ),
         Drawing(
             "explained",
-            "Variance that the best Gabor function explains, over the orientation selectivity; each point is a "
-            "filter's first spatial component or a picture that is no filter. Lines: the two criteria.",
-            f"A scatter plot with four kinds of points. In the corner beyond both lines lie of {inside}.",
+            _(
+                "Variance that the best Gabor function explains, over the orientation selectivity; each point is a "
+                "filter’s first spatial component or a picture that is no filter. Lines: the two criteria."
+            ),
+            _(
+                "A scatter plot with four kinds of points. In the corner beyond both lines lie of {inside}."
+            ).format(inside=inside),
             lambda: draw.two_criteria(
                 points,
                 (settings.orientation, settings.variance_explained),
-                xlabel="orientation selectivity (1 − circular variance)",
-                ylabel="variance explained",
+                xlabel=_("orientation selectivity (1 − circular variance)"),
+                ylabel=_("variance explained"),
+            ),
+            _(
+                "Both criteria let {both} of {count} filters pass, and {chance} of {scrambled} with scrambled phases."
+            ).format(
+                both=both,
+                count=count,
+                chance=numbers["scrambled_gabor_like_oriented"].value,
+                scrambled=numbers["scrambled"].value,
             ),
         ),
         Drawing(
             "sizes",
-            "Size of the fits in cycles: oriented Gabor-like filters of conv1 (diamonds) over the number of simple "
-            "cells of macaque visual cortex in each bin (Ringach 2002). Dotted: as long as wide.",
-            f"A scatter plot on two logarithmic axes; {numbers['sized_among_cells'].value} of "
-            f"{numbers['sized'].value} filters lie in a bin that holds cells.",
+            _(
+                "Size of the fits in cycles: oriented Gabor-like filters of conv1 (diamonds) over the number of simple "
+                "cells of macaque visual cortex in each bin (Ringach 2002, counts by way of Dapello et al. 2020). "
+                "Dotted: as long as wide."
+            ),
+            _(
+                "A scatter plot on two logarithmic axes; {among} of {sized} filters lie in a bin that holds cells."
+            ).format(among=among, sized=all_sized),
             lambda: draw.gabor_sizes(
                 arrays["n_x"][sized], arrays["n_y"][sized], arrays["cell_edges"], arrays["cells"]
             ),
+            _("Most of the filters are of a size that simple cells have, too.")
+            if 2 * among > all_sized
+            else _("Few of the filters are of a size that simple cells have."),
         ),
         Drawing(
             "conv2",
-            "What can be drawn of conv2: for the units with the largest weights, the strongest of their input slices "
-            "(grey: 0, white: positive, black: negative), each beside the conv1 filter whose output it reads.",
-            "Six rows of pairs: a coloured conv1 filter and a five by five grey square.",
-            lambda: draw.picture_table(rows, cell=0.62),
+            _(
+                "What can be drawn of conv2: for the units with the largest weights, the strongest of their "
+                "input slices (grey: 0, white: positive, black: negative), each beside the conv1 filter that it reads."
+            ),
+            _("Rows of pairs: a coloured conv1 filter and a grey square of {side} by {side} weights.").format(
+                side=numbers["conv2_kernel"].value
+            ),
+            lambda: draw.picture_table(
+                [(row.label, [each.picture for each in row.pictures]) for row in slices[:_PRINTED]]
+            ),
+            _("One filter of the second layer is {maps} grey slices, not a picture.").format(
+                maps=numbers["conv2_inputs"].value
+            ),
+            lambda: live.Pictures(slices),
         ),
     )
+
+
+_PRINTED = 3  # rows of conv2's slices on paper; a browser has room for all
+
+
+def _grid(pictures: Sequence[Array] | Array, columns: int = 8) -> Array:
+    """Pictures (h, w, 3) in [0, 1], or maps (h, w), as one: row after row, a white pixel apart."""
+    from tfviz.figures import centred
+
+    height, width = pictures[0].shape[:2]
+    grid = np.ones((-(-len(pictures) // columns) * (height + 1) - 1, columns * (width + 1) - 1, 3))
+    for index, picture in enumerate(pictures):
+        row, column = divmod(index, columns)
+        place = slice(row * (height + 1), None), slice(column * (width + 1), None)
+        grid[place][:height, :width] = picture if picture.ndim == 3 else centred(picture)[..., np.newaxis]
+    return grid
+
+
+def _size(cycles: float, known: bool) -> str:
+    """A fit's size as it is shown, where it has one that means something."""
+    from tfviz.figures.style import number as written
+
+    return written(float(cycles), 3) if known else "–"

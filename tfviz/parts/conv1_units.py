@@ -1,7 +1,7 @@
 """The picture that a unit of the first layer likes best.
 
 Paper: activation maximisation, Erhan et al. 2009, "Visualizing Higher-Layer Features of a Deep Network".
-Cost: two seconds per channel on two cores.
+Cost: two seconds per channel on two cores, and six for the Gabor functions of all filters.
 Expected: 62.0380, 34.98 and 104 for channels 0, 5 and 20 (published), 47.12 for channel 10 (reference).
 Alone: python run_all.py --only conv1_units
 """
@@ -18,11 +18,13 @@ import tfviz
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
 from tfviz.experiment.part import Drawing, Findings, Number
+from tfviz.language import gettext as _
+from tfviz.language import marked
 
 Array = npt.NDArray[np.floating]
 
 ID = "conv1_units"
-TITLE = "The picture that a conv1 unit likes best"
+TITLE = marked("What a first-layer unit likes best")
 TRACK = "B"
 NETWORKS = ("alexnet_features",)
 INPUTS: tuple[str, ...] = ()
@@ -51,20 +53,39 @@ class Settings:
 SETTINGS = Settings()
 QUICK = Settings(repeats=2)
 
-_CLOSED_FORM = "closed form of a linear unit on a box, from the weights"
+_CLOSED_FORM = marked("closed form of a linear unit on a box, from the weights")
+_ENDS, _BOUND = marked("channel {n}: end of the ascent"), marked("channel {n}: bound")
 _NETWORKS = ("alexnet", "alexnet_features")
 EXPECTED = (
-    Expected("activation_channel_0", 62.038, 0.005, "published", "track B", _NETWORKS, written="62.0380"),
-    Expected("activation_channel_5", 34.98, 0.01, "published", "track B", _NETWORKS),
-    Expected("activation_channel_10", 47.12, 0.01, "reference", "the same loop in PyTorch", _NETWORKS),
-    Expected("activation_channel_20", 104.0, 0.01, "published", "track B", _NETWORKS),
-    Expected("bound_channel_0", 62.0403, 0.0005, "reference", _CLOSED_FORM, _NETWORKS),
+    Expected(
+        "activation_channel_0",
+        62.038,
+        0.005,
+        "published",
+        "track B",
+        _NETWORKS,
+        written="62.0380",
+        label=_ENDS,
+    ),
+    Expected("activation_channel_5", 34.98, 0.01, "published", "track B", _NETWORKS, label=_ENDS),
+    Expected(
+        "activation_channel_10",
+        47.12,
+        0.01,
+        "reference",
+        marked("the same loop in PyTorch"),
+        _NETWORKS,
+        label=_ENDS,
+    ),
+    Expected("activation_channel_20", 104.0, 0.01, "published", "track B", _NETWORKS, label=_ENDS),
+    Expected("bound_channel_0", 62.0403, 0.0005, "reference", _CLOSED_FORM, _NETWORKS, label=_BOUND),
 )
 
 
 def run(settings: Settings, context: Context) -> Findings:
     """Ascend from the same noise for each channel, and compare with the largest value there can be."""
     model = context.model()
+    from tfviz.measures import gabor
     from tfviz.method.ascent import last_bits
     from tfviz.models.colours import IMAGENET_MEAN, IMAGENET_STD
 
@@ -94,8 +115,13 @@ def run(settings: Settings, context: Context) -> Findings:
     arrays: dict[str, Array] = {
         "window": np.array([[part.start, part.stop] for part in window]),
         "best_patches": patches,
+        "filters": np.moveaxis(kernel, -1, 0),
+        "bounds": bounds,
         "l1": norms,
     }
+    fits = [gabor.fit(gabor.first_spatial_component(weights)[0]) for weights in arrays["filters"]]
+    arrays["fits"] = np.array([fit.picture(kernel.shape[:2]) for fit in fits])
+    arrays["fitted"] = np.array([fit.variance_explained for fit in fits])
     with_filter, with_sign, at_end, changes, ranges = [], [], [], [], []
     for index, channel in enumerate(settings.channels):
         trace = tfviz.ascend(
@@ -126,7 +152,6 @@ def run(settings: Settings, context: Context) -> Findings:
         }
         arrays[f"picture_{channel}"] = trace.picture[0]
         arrays[f"scores_{channel}"] = trace.scores[:, 0]
-        arrays[f"filter_{channel}"] = weights
         context.reporter.progress(ID, index + 1, len(settings.channels))
     ratios = [numbers[f"activation_over_l1_channel_{channel}"].value for channel in settings.channels]
     numbers |= {
@@ -199,56 +224,133 @@ def linear_maximum(
 def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """The pictures, the patch that changed next to the filter and the best patch, the ascent, and all best patches."""
     from tfviz import figures as draw
+    from tfviz.figures import live
+    from tfviz.figures.style import number as written
 
     arrays, numbers = findings.arrays, findings.numbers
     channels = settings.channels
     (top, bottom), (left, right) = arrays["window"]
-    headings = [f"channel {channel}" for channel in channels]
+    headings = [_("channel {channel}").format(channel=channel) for channel in channels]
     bounds = [numbers[f"bound_channel_{channel}"].value for channel in channels]
-    norms, patches = arrays["l1"], arrays["best_patches"]
-    order = norms.argsort()
+    norms, patches, filters = arrays["l1"], arrays["best_patches"], arrays["filters"]
+    order = [int(channel) for channel in norms.argsort()]
+    near_signs = (
+        numbers["lowest_correlation_with_sign"].value > numbers["highest_correlation_with_filter"].value
+    )
+    apart = 1 - min(row["reached"] for row in findings.facts["channels"])
+    rows = [
+        (_("whole picture"), [arrays[f"picture_{channel}"] for channel in channels]),
+        (
+            _("what the unit sees"),
+            [arrays[f"picture_{channel}"][top:bottom, left:right] for channel in channels],
+        ),
+        (_("the weights"), [draw.centred(filters[channel]) for channel in channels]),
+        (_("best possible: their signs"), [patches[channel] for channel in channels]),
+    ]
 
-    size = f"{bottom - top} × {right - left}"
+    def wall() -> live.Wall:
+        return live.Wall(
+            [
+                live.Tile(
+                    str(channel),
+                    patches[channel],
+                    {
+                        _("rank by L1 norm"): str(rank + 1),
+                        _("L1 norm of the weights"): written(float(norms[channel]), 4),
+                        _("largest output"): written(float(arrays["bounds"][channel]), 4),
+                        _("largest output / L1 norm"): written(
+                            float(arrays["bounds"][channel] / norms[channel]), 3
+                        ),
+                        _("variance explained by the Gabor function"): written(
+                            float(arrays["fitted"][channel]), 3
+                        ),
+                    },
+                    [
+                        live.Labelled(
+                            _("the weights"),
+                            draw.centred(filters[channel]),
+                            _("Weights of channel {channel}; grey is zero").format(channel=channel),
+                        ),
+                        live.Labelled(
+                            _("Gabor fit"),
+                            arrays["fits"][channel],
+                            _("The Gabor function fitted to filter {channel}").format(channel=channel),
+                        ),
+                    ],
+                )
+                for rank, channel in enumerate(order)
+            ],
+            _("Channel {name}"),
+            _("its best patch"),
+        )
+
     return (
         Drawing(
             "pictures",
-            f"After the ascent: the whole picture, the {size} pixels in its middle that the unit sees (enlarged), "
-            "the filter's weights (grey is 0), and their signs, which is the patch that no other can beat: each colour "
-            "of each pixel full on where its weight is positive, off where it is not.",
-            f"A column for each of the channels {', '.join(map(str, channels))}. The pictures are grey noise but for a "
-            f"small coloured patch in the middle. Enlarged, it correlates with the last row, the weights' signs, at "
-            f"{numbers['lowest_correlation_with_sign'].value:.3f} or more, and with the shades of the weights at "
-            f"{numbers['highest_correlation_with_filter'].value:.2f} or less.",
-            lambda: draw.picture_table(
+            _(
+                "The whole picture after the ascent; the {rows} × {columns} pixels in its middle that the unit sees, "
+                "enlarged; the filter’s weights, where grey is zero; and their signs, the patch that no other can "
+                "beat: each colour of each pixel full on where its weight is positive, off where it is not."
+            ).format(rows=bottom - top, columns=right - left),
+            _(
+                "A column for each of the channels {channels}. The pictures are grey noise but for a small coloured "
+                "patch in the middle. Enlarged, it correlates with the last row, the weights’ signs, at {signs} or "
+                "more, and with the shades of the weights at {weights} or less."
+            ).format(
+                channels=", ".join(map(str, channels)),
+                signs=f"{numbers['lowest_correlation_with_sign'].value:.3f}",
+                weights=f"{numbers['highest_correlation_with_filter'].value:.2f}",
+            ),
+            lambda: draw.picture_table(rows, headings, largest=0.85),
+            _("Every unit is given the signs of its own weights.")
+            if near_signs
+            else _("The ascent has not come to the signs of the weights yet."),
+            lambda: live.Pictures(
                 [
-                    ("whole picture", [arrays[f"picture_{channel}"] for channel in channels]),
-                    (
-                        "what the unit\nsees",
-                        [arrays[f"picture_{channel}"][top:bottom, left:right] for channel in channels],
-                    ),
-                    ("the weights", [draw.centred(arrays[f"filter_{channel}"]) for channel in channels]),
-                    ("best possible:\ntheir signs", [patches[channel] for channel in channels]),
+                    live.PicturesRow(
+                        label,
+                        [
+                            live.Labelled("", np.clip(picture, 0, 1), f"{heading}: {label}")
+                            for heading, picture in zip(headings, pictures, strict=True)
+                        ],
+                    )
+                    for label, pictures in rows
                 ],
                 headings,
-                cell=1.2,
             ),
         ),
         Drawing(
             "ascent",
-            "The unit's output at each step; dotted: the closed-form bound.",
-            "Rising curves, one a channel, each with its bound as a dotted line above.",
+            _("The unit’s output at each step; dotted: the closed-form bound."),
+            _("Rising curves, one a channel, each with its bound as a dotted line above."),
             lambda: draw.curves(
-                [(f"channel {channel}", arrays[f"scores_{channel}"]) for channel in channels],
-                xlabel="step",
-                ylabel="output before the ReLU",
+                [
+                    (heading, arrays[f"scores_{channel}"])
+                    for heading, channel in zip(headings, channels, strict=True)
+                ],
+                xlabel=_("step"),
+                ylabel=_("output before the ReLU"),
                 bounds=bounds,
             ),
+            _("The ascent that ends furthest from its bound is {share} below it.").format(
+                share=f"{written(100 * apart, 2)}\u202f%"
+            )
+            if apart > 0
+            else _("Every ascent reaches its bound."),
         ),
         Drawing(
             "all",
-            f"The best possible patch of each of the {len(norms)} channels, in closed form, its channel over it; in "
-            "rows, from the smallest L1 norm of the weights to the largest.",
-            f"A wall of small patches in saturated colours, from channel {order[0]} to channel {order[-1]}.",
-            lambda: draw.numbered_tiles(patches[order], [int(channel) for channel in order]),
+            _(
+                "The best possible patch of each of the {count} channels, in closed form, with its channel; in rows, "
+                "from the smallest L1 norm of the weights to the largest."
+            ).format(count=len(norms)),
+            _("A wall of small patches in saturated colours, from channel {first} to channel {last}.").format(
+                first=order[0], last=order[-1]
+            ),
+            lambda: draw.numbered_tiles(patches[order], order),
+            _("The largest of these L1 norms is {ratio} times the smallest.").format(
+                ratio=written(numbers["l1_ratio"].value, 3)
+            ),
+            wall,
         ),
     )

@@ -20,6 +20,8 @@ import tfviz
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
 from tfviz.experiment.part import Drawing, Findings
+from tfviz.language import gettext as _
+from tfviz.language import marked
 
 if TYPE_CHECKING:
     import keras
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.floating]
 
 ID = "conv2_neuron"
-TITLE = "One unit of the second convolution"
+TITLE = marked("One unit of the second convolution")
 TRACK = "A"
 NETWORKS = ("alexnet_features", "caffe_alexnet")
 INPUTS: tuple[str, ...] = ()
@@ -71,18 +73,55 @@ class Settings:
 SETTINGS = Settings()
 QUICK = Settings(steps=200, keep=(0, 8, 64, 200), repeats=2)
 
-_UPDATE = "closed form of the update"
+_MILLION = 1e6
+_SUFFIXES = ("", "_tenth", "_decaying")
+"""Of numbers that each rate has."""
+_UPDATE = marked("closed form of the update")
 EXPECTED = (
-    Expected("shrink_error", 1e-5, 0.0, "reference", _UPDATE, comparison="at most"),
-    Expected("unrolled_error", 1e-5, 0.0, "reference", _UPDATE, comparison="at most"),
     Expected(
-        "conv1_fixed_point_error", 1e-5, 0.0, "reference", "x = 500 w for a linear unit", comparison="at most"
+        "shrink_error",
+        1e-5,
+        0.0,
+        "reference",
+        _UPDATE,
+        comparison="at most",
+        label=marked("distance from the closed form outside the field"),
     ),
     Expected(
-        "outside_field_max", 1e-30, 0.0, "own bound", "nothing but the norm pulls there", comparison="at most"
+        "unrolled_error",
+        1e-5,
+        0.0,
+        "reference",
+        _UPDATE,
+        comparison="at most",
+        label=marked("distance from the closed form inside the field"),
     ),
     Expected(
-        "decaying_gain", 1.0, 0.0, "own bound", "a smaller last step loses nothing", comparison="at least"
+        "conv1_fixed_point_error",
+        1e-5,
+        0.0,
+        "reference",
+        marked("x = 500 w for a linear unit"),
+        comparison="at most",
+        label=marked("distance of a conv1 unit’s picture from its fixed point"),
+    ),
+    Expected(
+        "outside_field_max",
+        1e-30,
+        0.0,
+        "own bound",
+        marked("nothing but the norm pulls there"),
+        comparison="at most",
+        label=marked("largest value outside the field"),
+    ),
+    Expected(
+        "decaying_gain",
+        1.0,
+        0.0,
+        "own bound",
+        marked("a smaller last step loses nothing"),
+        comparison="at least",
+        label=marked("objective with a falling rate over that with the published one"),
     ),
 )
 
@@ -261,62 +300,117 @@ def _conv1_fixed_point(model: keras.Model, start: Array, settings: Settings) -> 
 
 
 def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
-    """The picture, the corner over the steps for each rate, and the objective."""
+    """The picture and the corner that the unit sees, the corner over the steps, the objective and its terms."""
     from tfviz import figures as draw
+    from tfviz.figures import live
+    from tfviz.figures.style import number
 
-    arrays = findings.arrays
+    arrays, numbers = findings.arrays, findings.numbers
     steps = [int(step) for step in arrays["steps"]]
-    names = {"published": "published rate", "tenth": "a tenth of it", "decaying": "decaying"}
-
-    scale = ", ".join(
-        f"{label} ±{np.abs(arrays[f'picture_{name}']).max():.0f}" for name, label in names.items()
-    )
+    names = {
+        "published": _("published rate"),
+        "tenth": _("a tenth of it"),
+        "decaying": _("falling to 0"),
+    }
+    pictures = {name: arrays[f"picture_{name}"] for name in names}
+    (top, bottom), (left, right) = arrays["field"]
+    scale = ", ".join(f"±{number(float(np.abs(picture).max()), 3)}" for picture in pictures.values())
     ends = sorted(names, key=lambda name: -arrays[f"objective_{name}"][-1])
+    rows = [
+        (_("whole picture"), [draw.centred(picture) for picture in pictures.values()]),
+        (
+            _("its corner"),
+            [draw.centred(picture[top:bottom, left:right]) for picture in pictures.values()],
+        ),
+    ]
+    corners = {name: [draw.centred(corner) for corner in arrays[f"corner_{name}"]] for name in names}
+
+    alone = numbers["outside_field_max"].value < 1e-6 * numbers["largest_value"].value
+    grids = [numbers[f"grid_{grid}{suffix}"].value for grid in ("conv1", "pool") for suffix in _SUFFIXES]
+    low, high = numbers["decaying_gain"].spread or (numbers["decaying_gain"].value,) * 2
+    if low > 1:
+        gain = _("A rate that falls to 0 ends {times} times as high as the published one.").format(
+            times=number(numbers["decaying_gain"].value, 3)
+        )
+    elif high <= 1:
+        gain = _("The published rate loses nothing against one that falls to 0.")
+    else:
+        gain = _("Whether a rate that falls to 0 ends higher hangs on rounding.")
+
     return (
         Drawing(
             "pictures",
-            f"The whole picture after the last step. Grey is 0, the mean colour; full contrast is {scale}.",
-            "Three squares, one for each rate; the unit's field is the patch in the top left corner.",
+            _(
+                "The picture after the last step, and enlarged its top left corner of {rows} × {columns} pixels, which "
+                "is all that the unit sees. Grey is 0, the mean colour; full contrast is {scale} with the published "
+                "rate, a tenth of it, and one that falls to 0."
+            ).format(rows=bottom - top, columns=right - left, scale=scale),
+            _(
+                "A grey square with a small coloured patch in its top left corner; and that patch, enlarged, for each "
+                "of three rates."
+            ),
             lambda: draw.picture_table(
-                [("", [draw.centred(arrays[f"picture_{name}"]) for name in names])],
+                [("", [rows[0][1][0], *rows[1][1]])], [_("whole picture"), *names.values()]
+            ),
+            _("Only the corner that the unit sees is drawn on.")
+            if alone
+            else _("More than the corner that the unit sees is left of the start."),
+            lambda: live.Pictures(
+                [
+                    live.PicturesRow(
+                        label,
+                        [
+                            live.Labelled("", picture, f"{heading}: {label}", pixelated=True)
+                            for heading, picture in zip(names.values(), each, strict=True)
+                        ],
+                    )
+                    for label, each in rows
+                ],
                 list(names.values()),
-                cell=2.1,
             ),
         ),
         Drawing(
             "corner",
-            "The corner that the unit sees, enlarged, at several steps; each picture scaled to its own largest value.",
-            "A row of small pictures for each rate, from the noise at the start to the last step.",
+            _("The corner at several steps, each picture scaled to its own largest value."),
+            _("A row of small pictures for each rate, from the noise at the start to the last step."),
             lambda: draw.picture_table(
+                [(label, corners[name]) for name, label in names.items()],
+                [_("step {step}").format(step=step) for step in steps],
+            ),
+            _("A grid of squares can be seen in the corner.")
+            if max(grids) > settings.visible_grid
+            else _("What fills the corner is no grid of squares."),
+            lambda: live.Steps(
+                steps,
                 [
-                    (label, [draw.centred(corner) for corner in arrays[f"corner_{name}"]])
+                    live.StepsRow(
+                        label,
+                        corners[name],
+                        [number(float(arrays[f"objective_{name}"][step]) / _MILLION, 3) for step in steps],
+                    )
                     for name, label in names.items()
                 ],
-                [f"step {step}" for step in steps],
-                cell=1.15,
+                _("objective (millions)"),
             ),
         ),
         Drawing(
             "objective",
-            "The objective, weight · unit − squared norm, at each step, from the first start.",
-            f"Three curves; from the highest end to the lowest: {', '.join(names[name] for name in ends)}.",
-            lambda: draw.curves(
-                [(label, arrays[f"objective_{name}"] / 1e6) for name, label in names.items()],
-                xlabel="step",
-                ylabel="objective / 10⁶",
+            _(
+                "The objective, weight · unit − squared norm, at each step, from the first start; and of the published "
+                "run these two terms."
             ),
-        ),
-        Drawing(
-            "terms",
-            "The two terms of the published run, from the first start.",
-            "Two curves: the weighted unit and the squared norm.",
+            _("Five curves; of the three objectives, from the highest end to the lowest: {order}.").format(
+                order=", ".join(names[name] for name in ends)
+            ),
             lambda: draw.curves(
                 [
-                    ("weight · unit", settings.weight * arrays["unit_published"] / 1e6),
-                    ("squared norm", arrays["l2_published"] / 1e6),
+                    *((label, arrays[f"objective_{name}"] / _MILLION) for name, label in names.items()),
+                    (_("weight · unit"), settings.weight * arrays["unit_published"] / _MILLION),
+                    (_("squared norm"), arrays["l2_published"] / _MILLION),
                 ],
-                xlabel="step",
-                ylabel="published run / 10⁶",
+                xlabel=_("step"),
+                ylabel=_("objective (millions)"),
             ),
+            gain,
         ),
     )

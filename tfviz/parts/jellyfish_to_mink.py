@@ -6,10 +6,8 @@ Cost: a minute and a half on two cores with SqueezeNet: 6,360 gradients.
 Expected: target probability 0.977706 (published); the nearest picture reaches it at an L2 distance of at most 0.9,
 among pictures of 8 bits 0.95.
 
-Each search is several attempts from different first radii, since one is chaotic. Graded is the nearest picture of all:
-the bound asks how near one can be found, for which one attempt that finds it is proof enough, and the worst of them
-says nothing of it. So `l2` and `l2_8bit` have no range of their own; that of the attempts stands in `l2_attempts` and
-`l2_8bit_attempts`, and with the other numbers that an attempt moves.
+Each search is several attempts from different first radii, since one is chaotic. What is shown is the nearest picture
+of all; every number that an attempt moves has the range over all of them, and the farthest one meets the bounds, too.
 Alone: python run_all.py --only jellyfish_to_mink [--image FILE --source-class NAME --target-class NAME]
 """
 
@@ -26,6 +24,8 @@ import tfviz
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
 from tfviz.experiment.part import Drawing, Findings, Number
+from tfviz.language import gettext as _
+from tfviz.language import marked
 
 if TYPE_CHECKING:
     import keras
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 ID = "jellyfish_to_mink"
-TITLE = "A small change that makes it another class"
+TITLE = marked("A small change that makes it another class")
 TRACK = "A"
 NETWORKS = ("alexnet", "caffe_alexnet", "squeezenet")
 INPUTS = ("image", "source_class", "target_class")
@@ -69,12 +69,15 @@ SETTINGS = Settings()
 QUICK = Settings(published_steps=64, steps=200, attempts=2)
 
 _PUBLISHED = 0.977706
-_ASKED = "what the published loss reached, asked of the nearest picture"
-# Single attempts: four first radii, and two starts that differ in the last bit (bench/attacks.py). The bound on
-# the nearest of several leaves room for the farthest single one, and 3 to 5 % more for other machines.
-_FLOATS = "the farthest of six single attempts: 0.856; plain projected gradient: 1.0"
-_EIGHT_BIT = "the farthest of six single attempts: 0.923; plain projected gradient: 1.0"
+_ASKED = marked("what the published loss reached, asked of the nearest picture")
+# Single attempts: four first radii, and two starts that differ in the last bit (bench/attacks.py). The bounds leave
+# room for the farthest of them, and 3 to 5 % more for other machines.
+_FLOATS = marked("the farthest of six single attempts: 0.856; plain projected gradient: 1.0")
+_EIGHT_BIT = marked("the farthest of six single attempts: 0.923; plain projected gradient: 1.0")
+_OF_TARGET = marked("the target’s probability, nearest picture as floats")
+_OF_TARGET_8BIT = marked("the target’s probability, nearest picture of 8 bits")
 _ALEXNETS = ("alexnet", "caffe_alexnet")
+_AGREE = 1.02  # attempts whose distances differ by no more than this factor are said to agree
 EXPECTED = (
     Expected(
         "source_probability",
@@ -83,13 +86,50 @@ EXPECTED = (
         "published",
         "track A",
         _ALEXNETS,
-        not_comparable="the published photograph is not available",
+        not_comparable=marked("the published photograph is not available"),
+        label=marked("its own class’s probability, the original"),
     ),
-    Expected("target_probability", _PUBLISHED, 0.0, "published", "track A", _ALEXNETS, "at least"),
-    Expected("target_probability", _PUBLISHED, 0.0, "own bound", _ASKED, (), "at least"),
-    Expected("target_probability_8bit", _PUBLISHED, 0.0, "own bound", _ASKED, (), "at least"),
-    Expected("l2", 0.9, 0.0, "own bound", _FLOATS, ("squeezenet",), "at most"),
-    Expected("l2_8bit", 0.95, 0.0, "own bound", _EIGHT_BIT, ("squeezenet",), "at most"),
+    Expected(
+        "target_probability",
+        _PUBLISHED,
+        0.0,
+        "published",
+        "track A",
+        _ALEXNETS,
+        "at least",
+        label=_OF_TARGET,
+    ),
+    Expected("target_probability", _PUBLISHED, 0.0, "own bound", _ASKED, (), "at least", label=_OF_TARGET),
+    Expected(
+        "target_probability_8bit",
+        _PUBLISHED,
+        0.0,
+        "own bound",
+        _ASKED,
+        (),
+        "at least",
+        label=_OF_TARGET_8BIT,
+    ),
+    Expected(
+        "l2",
+        0.9,
+        0.0,
+        "own bound",
+        _FLOATS,
+        ("squeezenet",),
+        "at most",
+        label=marked("L2 distance, nearest picture as floats"),
+    ),
+    Expected(
+        "l2_8bit",
+        0.95,
+        0.0,
+        "own bound",
+        _EIGHT_BIT,
+        ("squeezenet",),
+        "at most",
+        label=marked("L2 distance, nearest picture of 8 bits"),
+    ),
 )
 
 
@@ -106,14 +146,13 @@ def run(settings: Settings, context: Context) -> Findings:
     model = context.model()
     source_class, target = context.inputs.source_class, context.inputs.target_class
     source = _source(context, model.input_shape[1:3])
-    published_steps, search_steps = steps_to_show(settings.published_steps), steps_to_show(settings.steps)
     stages = len(settings.published_rates) + 2
 
     p_target = tfviz.objectives.probability(target)
     traces = []
     for index, rate in enumerate(settings.published_rates):
         context.reporter.progress(ID, index, stages)
-        traces.append(_published(model, p_target, source, settings, rate, published_steps))
+        traces.append(_published(model, p_target, source, settings, rate))
     best = int(np.argmax([trace.scores[-1, 0] for trace in traces]))
     published = traces[best].picture[0]
     context.reporter.progress(ID, stages - 2, stages)
@@ -127,7 +166,7 @@ def run(settings: Settings, context: Context) -> Findings:
             steps=settings.steps,
             attempts=settings.attempts,
             eight_bit=eight_bit,
-            keep=() if eight_bit else search_steps,
+            keep=() if eight_bit else steps_to_show(settings.steps),
         )
 
     found = nearest(eight_bit=False)
@@ -147,13 +186,12 @@ def run(settings: Settings, context: Context) -> Findings:
         "published": published,
         "nearest": found.picture,
         "nearest_8bit": found_8bit.picture,
-    }
-    probabilities = {name: said(picture) for name, picture in pictures.items()}
-    read_again = {"png": attacks.saved(found_8bit.picture, "PNG")} | {
+    } | {
         f"jpeg_{quality}": attacks.saved(found_8bit.picture, "JPEG", quality)
         for quality in settings.jpeg_qualities
     }
-    probabilities |= {name: said(picture) for name, picture in read_again.items()}
+    read_again = {"png": attacks.saved(found_8bit.picture, "PNG")}
+    probabilities = {name: said(picture) for name, picture in (pictures | read_again).items()}
     gradient = gradient_function(model, p_target)
 
     def slope(picture: Array) -> float:
@@ -163,8 +201,8 @@ def run(settings: Settings, context: Context) -> Findings:
         "source_probability": number(probabilities["source"][source_class]),
         "target_probability_start": number(probabilities["source"][target]),
         "published_loss_probability": number(probabilities["published"][target]),
-        "target_probability": number(probabilities["nearest"][target]),
-        "target_probability_8bit": number(probabilities["nearest_8bit"][target]),
+        "target_probability": _over_attempts(found, lambda picture: said(picture)[target], number),
+        "target_probability_8bit": _over_attempts(found_8bit, lambda picture: said(picture)[target], number),
         "rounded_afterwards_probability": _over_attempts(
             found, lambda picture: said(attacks.round_to_bytes(picture))[target], number
         ),
@@ -190,16 +228,12 @@ def run(settings: Settings, context: Context) -> Findings:
     for search, suffix in ((found, ""), (found_8bit, "_8bit")):
         for measure in ("l2", "linf", "ssim"):
             numbers[f"{measure}{suffix}"] = _over_attempts(search, distance_by(measure), number)
-        numbers[f"l2{suffix}_attempts"] = numbers[f"l2{suffix}"]
-        numbers[f"l2{suffix}"] = number(numbers[f"l2{suffix}"].value)  # graded: see above
     for quality in settings.jpeg_qualities:
         numbers[f"jpeg_probability_{quality}"] = _over_attempts(found_8bit, after_jpeg(quality), number)
     levels = np.abs(np.rint((found_8bit.picture - source) * 255))
 
     arrays: dict[str, Array] = {
         **pictures,
-        "published_strip": np.stack([traces[best].snapshots[step][0] for step in published_steps]),
-        "published_strip_steps": np.array(published_steps),
         "search_strip": np.stack(list(found.snapshots.values())),
         "search_strip_steps": np.array(list(found.snapshots)),
         "published_probabilities": np.stack(
@@ -238,6 +272,7 @@ def run(settings: Settings, context: Context) -> Findings:
         "published_reached": bool(probabilities["published"][target] >= _PUBLISHED),
         "source_is_local_minimum": numbers["published_slope_start"].value < 1,
         "reached": found.reached,
+        "agree_within": _AGREE,
         "reached_8bit": found_8bit.reached,
         "attempts": _attempts(found, source),
         "attempts_8bit": _attempts(found_8bit, source),
@@ -286,101 +321,233 @@ def _source(context: Context, shape: tuple[int, int]) -> Array:
     return round_to_bytes(jellyfish(*shape)[0])
 
 
-def _published(
-    model: keras.Model, p_target: Any, source: Array, settings: Settings, rate: float, keep: Sequence[int]
-) -> Trace:
+def _published(model: keras.Model, p_target: Any, source: Array, settings: Settings, rate: float) -> Trace:
     """Gradient descent on the published loss, from the source itself, clipped to [0, 1]."""
     goal = settings.published_weight * p_target - tfviz.priors.distance(source)
-    return tfviz.ascend(model, goal, source, steps=settings.published_steps, rate=rate, keep=keep)
+    return tfviz.ascend(model, goal, source, steps=settings.published_steps, rate=rate)
+
+
+_LEVELS = 4
+"""Of 255: so much change of a colour is drawn as black or full; what is less, in proportion around grey."""
+_AMPLIFIED = 255 / (2 * _LEVELS)
 
 
 def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
-    """The four pictures, the differences amplified, both strips, and the curves of both ways."""
+    """The pictures with their differences, the way that the search takes, and what the published loss does."""
+    drawings = [_pictures(findings, settings), _search(findings, settings)]
+    if len(findings.arrays["search_strip_steps"]) > 1:
+        drawings.append(_strip(findings))
+    # A descent that stays where it is, or jumps to and fro around it, is said by the table of the rates.
+    if any(row["lower"] for row in findings.facts["rates"]):
+        drawings.append(_published_curves(findings))
+    return drawings
+
+
+def _percent(probability: float) -> str:
+    from tfviz.figures.live import written_percent
+
+    return f"{written_percent(probability)}\u202f%"
+
+
+def _named(name: str, probability: float) -> str:
+    from tfviz.figures.style import isolated
+
+    return _("“{name}” {percent}").format(name=isolated(name), percent=isolated(_percent(probability)))
+
+
+def _amplified(pictures: Array, source: Array) -> Array:
+    """How pictures differ from the source, around grey."""
+    shown: Array = np.clip(0.5 + _AMPLIFIED * (pictures - source), 0, 1)
+    return shown
+
+
+def _pictures(findings: Findings, settings: Settings) -> Drawing:
     from tfviz import figures as draw
+    from tfviz.figures import live
+    from tfviz.figures.style import isolated
 
     arrays, facts = findings.arrays, findings.facts
-    source, target = facts["source"], facts["target"]
-    order = (
-        ("source", "the original"),
-        ("published", "published loss"),
-        ("nearest", "nearest picture"),
-        ("nearest_8bit", "nearest in 8 bits"),
+    target, source, changed = facts["target"], arrays["source"], arrays["nearest_8bit"]
+    times = f"{_AMPLIFIED:.0f}"
+    moved = findings.numbers["published_loss_l2"].value > 0
+    columns = [
+        ("source", _("original, 8 bits")),
+        *([("published", _("published loss, floats"))] if moved else []),
+        ("nearest", _("nearest, floats")),
+        ("nearest_8bit", _("nearest, 8 bits")),
+    ]
+
+    def seen(key: str) -> str:
+        return _named(facts["seen_as"][key]["class"], facts["seen_as"][key]["probability"])
+
+    def heading(key: str, words: str) -> str:
+        other = facts["seen_as"][key]["class"] != target
+        lines = [words, seen(key), *([_named(target, facts["seen_as"][key]["target"])] if other else [])]
+        return "\n".join(lines)
+
+    def wipe() -> live.Wipe:
+        more = [
+            live.Labelled(
+                _("The difference, {times} times amplified: grey is no change").format(times=times),
+                _amplified(changed, source),
+                _("Grey, specked where the picture was changed"),
+            )
+        ]
+        for quality in sorted({min(settings.jpeg_qualities), max(settings.jpeg_qualities)}):
+            said = seen(f"jpeg_{quality}")
+            more.append(
+                live.Labelled(
+                    _("Saved as JPEG of quality {quality}: {seen}").format(quality=quality, seen=said),
+                    arrays[f"jpeg_{quality}"],
+                    _("The changed picture, read from a JPEG of quality {quality}").format(quality=quality),
+                )
+            )
+        if moved:
+            more.append(
+                live.Labelled(
+                    _("After the published loss, as floats: {seen}").format(seen=seen("published")),
+                    arrays["published"],
+                    _("The picture at the end of the published loss"),
+                )
+            )
+        return live.Wipe(
+            live.Labelled(seen("source"), source, _("The original")),
+            live.Labelled(seen("nearest_8bit"), changed, _("The changed picture of 8 bits")),
+            more,
+        )
+
+    return Drawing(
+        "pictures",
+        _(
+            "Each picture with the network’s first class; the changed one that can be saved is of 8 bits, like the "
+            "original. Differences are {times} times amplified around grey: a change of {levels} of 255 levels or "
+            "more is black or full colour."
+        ).format(times=times, levels=_LEVELS),
+        _("“{source}”, what was made of it, and grey squares with specks where it was changed.").format(
+            source=isolated(facts["source"])
+        ),
+        lambda: draw.picture_table(
+            [
+                ("", [arrays[key] for key, _words in columns]),
+                (_("difference"), [_amplified(arrays[key], source) for key, _words in columns]),
+            ],
+            [heading(key, words) for key, words in columns],
+        ),
+        _("Changed by at most {levels} of 255 levels, the picture is “{name}” to the network.").format(
+            levels=facts["largest_change_8bit"], name=isolated(target)
+        )
+        if facts["reached_8bit"]
+        else _("No picture of 8 bits reaches the goal; shown is the one that came nearest to it."),
+        wipe,
     )
 
-    def heading(name: str, words: str) -> str:
-        seen = facts["seen_as"][name]
-        return f"{words}\n“{seen['class']}” {seen['probability']:.3g}\n“{target}” {seen['target']:.3g}"
 
-    limit = 4 / 255
+def _search(findings: Findings, settings: Settings) -> Drawing:
+    from tfviz.figures.paths import paths_to_goal
+    from tfviz.figures.style import isolated, number
 
-    steps = max(arrays["published_strip_steps"], arrays["search_strip_steps"], key=len)
+    arrays, target = findings.arrays, isolated(findings.facts["target"])
+    distances, probabilities = arrays["search_distances"], arrays["search_probabilities"]
+    first, last = (
+        float(distances[np.argmax(probabilities >= settings.probability)]),
+        findings.numbers["l2"].value,
+    )
+    return Drawing(
+        "search",
+        _(
+            "The probability of “{name}” and the distance of the picture tried at each step of the attempt that found "
+            "the nearest one, as floats and in 8 bits; darker is later. Dotted: the probability asked. Equal lengths "
+            "on the upright axis are equal factors of the odds."
+        ).format(name=target),
+        _(
+            "Two panels of points joined by lines: probability against distance, and a dotted line at {goal}."
+        ).format(goal=number(settings.probability)),
+        lambda: paths_to_goal(
+            [
+                (_("probability of “{name}”, floats").format(name=target), distances, probabilities),
+                (
+                    _("probability of “{name}”, 8 bits").format(name=target),
+                    arrays["search_distances_8bit"],
+                    arrays["search_probabilities_8bit"],
+                ),
+            ],
+            settings.probability,
+            xlabel=_("distance (L2)"),
+        ),
+        _("First there at a distance of {first}, the search ends at {last}.").format(
+            first=number(first, 3), last=number(last, 3)
+        )
+        if findings.facts["reached"] and first > last
+        else _("What the search tried, step after step."),
+    )
 
-    rates = [row["rate"] for row in facts["rates"]]
 
-    return (
-        Drawing(
-            "pictures",
-            "The original and what became of it; over each the network's first class, and the probability of "
-            f"“{target}”.",
-            f"Four pictures side by side: “{source}”, and the three made from it.",
-            lambda: draw.picture_table(
-                [("", [arrays[name] for name, _ in order])], [heading(*entry) for entry in order], cell=1.65
-            ),
+def _published_curves(findings: Findings) -> Drawing:
+    from tfviz import figures as draw
+    from tfviz.figures.style import isolated, number
+
+    arrays, rates, target = findings.arrays, findings.facts["rates"], isolated(findings.facts["target"])
+    highest = max(row["largest_probability"] for row in rates)
+    return Drawing(
+        "published_curves",
+        _(
+            "Descent on the published loss at each rate: the probability of “{name}”, of which it takes a multiple, "
+            "and the distance that it pays. A band: the picture jumps away and back, step by step."
+        ).format(name=target),
+        _("Two panels of curves, probability and distance at each step, one line a rate."),
+        lambda: draw.two_panels(
+            [
+                (_("rate {rate}").format(rate=isolated(number(row["rate"], 2))), probabilities, distances)
+                for row, probabilities, distances in zip(
+                    rates, arrays["published_probabilities"], arrays["published_distances"], strict=True
+                )
+            ],
+            _("probability of “{name}”").format(name=target),
+            _("distance (L2)"),
+            xlabel=_("step"),
         ),
-        Drawing(
-            "differences",
-            f"The differences to the original, {0.5 / limit:.0f} times amplified around grey: what changed by "
-            f"{limit * 255:.0f}/255 or more is drawn black or in full colour.",
-            "Three grey squares; where a picture was changed, coloured specks.",
-            lambda: draw.amplified_differences(
-                [(words, arrays[name] - arrays["source"]) for name, words in order[1:]], limit
-            ),
+        _("The published probability is reached at one rate or more.")
+        if highest >= _PUBLISHED
+        else _("At no rate does the probability of “{name}” exceed {highest}.").format(
+            name=target, highest=isolated(number(highest, 2))
         ),
-        Drawing(
-            "strip",
-            "The pictures on the way: with the published loss, and as the search for the nearest tried them.",
-            "Two rows of pictures, and a row of grey squares, coloured where the search changed the picture.",
-            lambda: draw.picture_table(
-                [
-                    ("published\nloss", list(arrays["published_strip"])),
-                    ("search for\nthe nearest", list(arrays["search_strip"])),
-                    (
-                        "its change,\namplified",
-                        list(0.5 + (arrays["search_strip"] - arrays["source"]) / (2 * limit)),
-                    ),
-                ],
-                [*(f"step {step}" for step in steps[:-1]), "last step"],
-                cell=1.25,
-            ),
+    )
+
+
+def _strip(findings: Findings) -> Drawing:
+    from tfviz import figures as draw
+    from tfviz.figures import live
+    from tfviz.figures.style import isolated, number
+
+    arrays, last = findings.arrays, findings.numbers["l2"].value
+    steps = [int(step) for step in arrays["search_strip_steps"]]
+    changes = list(_amplified(arrays["search_strip"], arrays["source"]))
+    return Drawing(
+        "strip",
+        _(
+            "What the search as floats has changed at some of its steps, {times} times amplified around grey."
+        ).format(times=f"{_AMPLIFIED:.0f}"),
+        _(
+            "Grey squares, one for each of the steps {steps}, specked where the picture tried was changed."
+        ).format(steps=isolated(", ".join(map(str, steps)))),
+        lambda: draw.picture_table(
+            [("", changes)], [_("step {step}").format(step=number(step)) for step in steps]
         ),
-        Drawing(
-            "published_curves",
-            f"The published loss at each rate: the probability of “{target}”, of which it takes a multiple, and the "
-            "distance that it pays. Where a line fills an area the picture jumps away and back at every step.",
-            "Two panels of curves, probability and distance at each step, one line a rate.",
-            lambda: draw.two_panels(
-                [
-                    (f"rate {rate:g}", probabilities, distances)
-                    for rate, probabilities, distances in zip(
-                        rates, arrays["published_probabilities"], arrays["published_distances"], strict=True
-                    )
-                ],
-                f"probability of “{target}”",
-                "distance (L2)",
-            ),
-        ),
-        Drawing(
-            "search_curves",
-            f"The attempt that found the nearest picture: the probability of “{target}” and the distance of what it "
-            "tried at each step, as floats and in 8 bits.",
-            "Two panels of curves, probability and distance at each step, one line for floats and one for 8 bits.",
-            lambda: draw.two_panels(
-                [
-                    ("as floats", arrays["search_probabilities"], arrays["search_distances"]),
-                    ("in 8 bits", arrays["search_probabilities_8bit"], arrays["search_distances_8bit"]),
-                ],
-                f"probability of “{target}”",
-                "distance (L2)",
-            ),
+        _("The farthest picture that was tried lies {times} times as far away as the nearest found.").format(
+            times=number(float(arrays["search_distances"].max()) / last, 2)
+        )
+        if findings.facts["reached"] and last > 0
+        else _("The change on the way."),
+        lambda: live.Steps(
+            steps,
+            [
+                live.StepsRow(
+                    _("tried"),
+                    list(arrays["search_strip"]),
+                    [_percent(arrays["search_probabilities"][step]) for step in steps],
+                ),
+                live.StepsRow(_("its change, amplified"), changes),
+            ],
+            _("probability of “{name}”").format(name=isolated(findings.facts["target"])),
         ),
     )

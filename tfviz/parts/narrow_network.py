@@ -19,6 +19,8 @@ from tfviz import backend
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
 from tfviz.experiment.part import Drawing, Findings, Number
+from tfviz.language import gettext as _
+from tfviz.language import marked
 
 if TYPE_CHECKING:
     import keras
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.floating]
 
 ID = "narrow_network"
-TITLE = "Theory 2: three units a layer are enough"
+TITLE = marked("Theory 2: three units a layer are enough")
 TRACK = "A"
 NETWORKS: tuple[str, ...] = ()
 INPUTS: tuple[str, ...] = ()
@@ -57,15 +59,40 @@ class Settings:
 SETTINGS = Settings()
 QUICK = Settings(units=(1, 5, 20, 60), functions_each=3, shown_units=60)
 
-_ISSUE = "rounding of up to 200 additions"
+_LIMITS = {"float64": 1e-12, "float32": 1e-5}
+_ROUNDING = marked("rounding of up to 200 additions")
 EXPECTED = (
-    Expected("largest_difference", 1e-12, 0.0, "reference", _ISSUE, comparison="at most"),
-    Expected("largest_difference_float32", 1e-5, 0.0, "reference", _ISSUE, comparison="at most"),
-    Expected("hidden_width", 3, 0.0, "reference", "the claim"),
-    Expected("counterexample_difference", 1.0, 0.0, "reference", "|x| by hand: the published network is 0"),
+    Expected(
+        "largest_difference",
+        _LIMITS["float64"],
+        0.0,
+        "reference",
+        _ROUNDING,
+        comparison="at most",
+        label=marked("largest difference, float64, of the largest value"),
+    ),
+    Expected(
+        "largest_difference_float32",
+        _LIMITS["float32"],
+        0.0,
+        "reference",
+        _ROUNDING,
+        comparison="at most",
+        label=marked("largest difference, float32, of the largest value"),
+    ),
+    Expected(
+        "hidden_width", 3, 0.0, "reference", marked("the claim"), label=marked("units of every hidden layer")
+    ),
+    Expected(
+        "counterexample_difference",
+        1.0,
+        0.0,
+        "reference",
+        marked("|x| by hand: the published network is 0"),
+        label=marked("what the published layers miss of |x|"),
+    ),
 )
 
-_LIMITS = {"float64": 1e-12, "float32": 1e-5}
 # |x| = relu(x) + relu(-x), on |x| <= 1.
 _COUNTEREXAMPLE = {"a": (1.0, 1.0), "w": (1.0, -1.0), "b": (0.0, 0.0)}
 
@@ -210,55 +237,77 @@ def _relative(off: Array, wanted: Array) -> Array:
     return off / largest if largest > 0 else off
 
 
+_READINGS = (
+    ("no_inner_relu", marked("no inner ReLU")),
+    ("no_negative", marked("negative x lost")),
+    ("one_layer", marked("both: one real layer")),
+    ("right", marked("the right network")),
+)
+"""What is made of |x|, by the names of their numbers and arrays."""
+
+
 def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
-    """One function and its narrow network, the differences of all, and the counterexample."""
+    """One function and its narrow network, and the counterexample."""
     from tfviz import figures as draw
+    from tfviz.figures.style import isolated, number
 
-    arrays = findings.arrays
-    x, grid = arrays["counterexample_x"], arrays["x"]
-
+    arrays, numbers = findings.arrays, findings.numbers
+    truth = arrays["counterexample_f"]
+    off = {name: float(np.abs(arrays[f"counterexample_{name}"] - truth).max()) for name, _words in _READINGS}
+    ends = {
+        name: tuple(number(numbers[f"{name}_{side}"].value, 2) for side in ("left", "right"))
+        for name, _words in _READINGS
+    }
+    wrong = min(off[name] for name, _words in _READINGS[:-1])
     return (
         Drawing(
             "functions",
-            f"One of the random functions, of {settings.shown_units} units, and its narrow network on top; "
-            "below, their difference relative to the largest |f|, in both precisions.",
-            "Above, a crooked line of straight pieces with a dashed line exactly on it. Below, two noisy lines around "
-            "0 on very small scales.",
-            lambda: draw.function_and_copy(
-                grid,
-                ("f(x)", arrays["f"]),
-                ("three units a layer", arrays["narrow"]),
-                [("float64", arrays["off_float64"]), ("float32", arrays["off_float32"])],
-                "difference / max |f|",
+            _(
+                "One of the random functions, of {units} units, and its narrow network, of {units} hidden layers, on "
+                "top; below, their difference relative to the largest |f|, in both precisions."
+            ).format(units=settings.shown_units),
+            _(
+                "Above, a crooked line of straight pieces and a dashed line over it. Below, two noisy lines around 0, "
+                "on scales far smaller."
             ),
-        ),
-        Drawing(
-            "differences",
-            "Largest difference of each random function; dotted: what is allowed. A difference of exactly 0 is drawn "
-            "at the lower edge.",
-            "Two clouds of points that rise slowly to the right, each below its dotted line.",
-            lambda: draw.scattered(
-                arrays["units"],
-                [(name, arrays[f"differences_{name}"], _LIMITS[name]) for name in _LIMITS],
-                xlabel="units of the function = hidden layers",
-                ylabel="largest difference / max |f|",
+            lambda: draw.function_and_copy(
+                arrays["x"],
+                (_("f(x)"), arrays["f"]),
+                (_("three units a layer"), arrays["narrow"]),
+                [(name, arrays[f"off_{name}"]) for name in _LIMITS],
+                _("difference / max |f|"),
+            ),
+            _("In float64 the two functions differ by {most} of the largest value at most.").format(
+                most=isolated(number(float(np.abs(arrays["off_float64"]).max()), 2))
             ),
         ),
         Drawing(
             "counterexample",
-            "|x| (wide grey line) and what the published layers make of it (narrow line): with one fault, with the "
-            "other, with both; last, the network above.",
-            "Four small plots of the V-shaped |x|. In the first the left half is followed and the right half is 0, in "
-            "the second the other way round, in the third all is 0, in the last all of |x| is followed.",
+            _(
+                "|x| (wide line) and what is made of it (narrow line). From the left: the published layers without a "
+                "ReLU inside the sum, x passed on by a unit that is not a ReLU; with a ReLU inside the sum, as if that "
+                "were one layer, x passed on by a ReLU; as real layers of three ReLU units each (a Keras model); the "
+                "network of the proof. In brackets: the values at {left} and at {right}."
+            ).format(left=isolated("−1"), right=isolated("1")),
+            _(
+                "Four small plots of the V-shaped |x|; from left to right the narrow line ends at {ends}, on the left "
+                "and on the right of each."
+            ).format(ends=isolated("; ".join(" / ".join(pair) for pair in ends.values()))),
             lambda: draw.line_panels(
-                x,
-                ("|x|", arrays["counterexample_f"]),
+                arrays["counterexample_x"],
+                (_("|x|"), truth),
                 [
-                    ("no inner ReLU", arrays["counterexample_no_inner_relu"]),
-                    ("negative x lost", arrays["counterexample_no_negative"]),
-                    ("both: one real layer", arrays["counterexample_one_layer"]),
-                    ("the right network", arrays["counterexample_right"]),
+                    (
+                        f"{_(words)} {isolated('({}, {})'.format(*ends[name]))}",
+                        arrays[f"counterexample_{name}"],
+                    )
+                    for name, words in _READINGS
                 ],
             ),
+            _("Each fault costs a part of |x|, and both together miss it by up to {missed}.").format(
+                missed=isolated(number(off["one_layer"], 2))
+            )
+            if wrong > _LIMITS["float64"] >= off["right"]
+            else _("|x|, and what networks make of it."),
         ),
     )

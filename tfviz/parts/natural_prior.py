@@ -22,6 +22,8 @@ import tfviz
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
 from tfviz.experiment.part import Drawing, Findings, Number
+from tfviz.language import gettext as _
+from tfviz.language import marked, ngettext
 
 if TYPE_CHECKING:
     import keras
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.floating]
 
 ID = "natural_prior"
-TITLE = "The same, kept close to natural pictures"
+TITLE = marked("The same, kept close to natural pictures")
 TRACK = "A"
 NETWORKS = ("alexnet", "caffe_alexnet", "squeezenet")
 INPUTS: tuple[str, ...] = ()
@@ -86,12 +88,13 @@ SETTINGS = Settings()
 QUICK = Settings(classes=(107, 145), weights_tried=(100.0,), steps=120, keep=(0, 8, 64, 120), short_steps=60)
 
 _METHODS = {
-    "without": "no prior",
-    "prior": "prior",
-    "moved": "prior, transformations",
-    "fourier": "Fourier picture, transformations",
+    "without": marked("no prior"),
+    "prior": marked("prior"),
+    "moved": marked("prior, transformations"),
+    "fourier": marked("Fourier picture, transformations"),
 }
 _REPEATED = ("without", "prior")
+_COVER = 340  # zebra: the class whose picture is the cover's large one
 NATURAL_SLOPE = -2.0
 """In power: Field 1987, "Relations between the statistics of natural images and the response properties of cortical
 cells". The photographs behind the penalty fall more steeply; their median is measured beside it."""
@@ -102,8 +105,9 @@ EXPECTED = (
         0.0,
         0.0,
         "own bound",
-        "nearer to -2 with the prior, for each class (Field 1987)",
+        marked("nearer to −2 with the prior, for each class (Field 1987)"),
         comparison="at least",
+        label=marked("how much nearer the slope comes to −2, least of all classes"),
     ),
     # The prior's weight was chosen for it; as the weight grows, the slope goes to that of the photographs instead.
     Expected(
@@ -111,7 +115,8 @@ EXPECTED = (
         NATURAL_SLOPE,
         0.75,
         "own bound",
-        "−2 (Field 1987), for which the prior's weight was chosen",
+        marked("−2 (Field 1987), for which the prior’s weight was chosen"),
+        label=marked("slope of the spectrum with the prior"),
     ),
 )
 
@@ -186,7 +191,10 @@ def run(settings: Settings, context: Context) -> Findings:
         numbers[f"largest_value{suffix}"] = context.number(np.abs(trace.picture[0]).max())
         if name == "prior":
             numbers["repeats_apart"] = context.number(apart(trace.picture))
-        arrays[f"long_{name}"] = np.stack([trace.snapshots[step][0] for step in settings.keep])
+        kept = np.stack([trace.snapshots[step][0] for step in settings.keep])
+        arrays[f"long_{name}"] = kept
+        # At rest: the run with the transformations saw its pictures moved.
+        arrays[f"activation_{name}"] = np.asarray(model(kept))[:, first]
         arrays[f"power_{name}"] = spectrum.radial_power(trace.picture[0], edges)
         arrays[f"objective_{name}"] = trace.scores[:, 0]
         arrays[f"logit_{name}"] = settings.weight * trace.terms[f"logit({first})"][:, 0]
@@ -341,112 +349,228 @@ class _Experiment:
 
 
 def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
-    """The pair, its way there, its spectra and curves; the gallery of classes; the weights tried."""
+    """The gallery of classes, the long run's way, its spectra, the weights tried; the cover's picture."""
     from tfviz import figures as draw
+    from tfviz.figures import live
+    from tfviz.figures.style import number
 
-    arrays, facts = findings.arrays, findings.facts
-    deviations = settings.shown_deviations
+    arrays, numbers, facts = findings.arrays, findings.numbers, findings.facts
+    gallery, tried = facts["gallery"], facts["tried"]
     steps = [int(step) for step in arrays["steps"]]
-    rescaled = f"Rescaled: the mean is grey, {deviations:g} standard deviations from it are black and white."
+    methods = {name: _(label) for name, label in _METHODS.items()}
+    long = {name: label for name, label in methods.items() if name != "fourier"}
+    rescaled = _(
+        "Rescaled: the mean is grey, {deviations} standard deviations from it are black and white."
+    ).format(deviations=number(settings.shown_deviations))
 
     def shown(picture: Array, method: str = "") -> Array:
-        return picture if method == "fourier" else draw.stretched(picture, deviations)
+        return picture if method == "fourier" else draw.stretched(picture, settings.shown_deviations)
 
-    long = {name: label for name, label in _METHODS.items() if name != "fourier"}
-    drawn = {"without": "no prior", "prior": "prior", "fourier": "Fourier picture"}
+    def written(value: float) -> str:
+        return f"{value:.2f}".replace("-", "−")
 
     def said(measure: str, labels: Mapping[str, str]) -> str:
         """A measure of some pictures, in words."""
         suffixes = {name: "" if name == "prior" else f"_{name}" for name in labels}
-        values = {name: findings.numbers[f"{measure}{suffix}"].value for name, suffix in suffixes.items()}
-        return ", ".join(f"{label} {values[name]:.2f}" for name, label in labels.items())
+        return ", ".join(
+            f"{label} {written(numbers[measure + suffixes[name]].value)}" for name, label in labels.items()
+        )
 
-    classes = ", ".join(entry["name"] for entry in facts["gallery"])
+    gain = numbers["slope_gain_min"]
+    if min(gain.spread or (gain.value,)) > 0:
+        nearer = _("With the prior, the spectrum of every class comes nearer to that of natural pictures.")
+    else:
+        nearer = _("With the prior, not every class comes nearer to the spectrum of natural pictures.")
+    variation = numbers["total_variation"]
+    most, least = max(variation.spread or (variation.value,)), min(variation.spread or (variation.value,))
+    if most >= numbers["total_variation_without"].value:
+        smoother = _("The prior does not make the picture smoother in every repeat.")
+    elif numbers["total_variation_moved"].value < least:
+        smoother = _("The prior makes the picture smoother, and the transformations make it smoother still.")
+    else:
+        smoother = _("The prior makes the picture smoother; the transformations do not add to that.")
+    median = facts["natural"]["slope"][1]
+    slope = numbers["spectrum_slope"]
+    off = max(abs(each - median) for each in slope.spread or (slope.value,))
+    if off < abs(numbers["spectrum_slope_without"].value - median):
+        bent = _("The prior brings the spectrum nearer to that of photographs.")
+    else:
+        bent = _("The prior does not bring the spectrum nearer to that of photographs in every repeat.")
+    slopes, logits = ([entry[measure] for entry in tried] for measure in ("spectrum_slope", "activation"))
+    if slopes == sorted(slopes, reverse=True) and logits == sorted(logits, reverse=True):
+        paid = _("The more the prior weighs, the steeper the spectrum and the smaller the logit.")
+    else:
+        paid = _("Spectrum and logit do not always follow the prior’s weight.")
+
+    drawn = {"without": methods["without"], "prior": methods["prior"], "fourier": _("Fourier picture")}
+    weights = [
+        _("weight {weight}\nslope {slope}\nlogit {logit}").format(
+            weight=number(entry["weight"]),
+            slope=written(entry["spectrum_slope"]),
+            logit=number(round(entry["activation"])),
+        )
+        for entry in tried
+    ]
+    # The cover's first picture is the large one.
+    covered = sorted(gallery, key=lambda entry: bool(entry["index"] != _COVER))
+    made = _("Picture made for the class “{name}”")
+
     return (
         Drawing(
-            "pictures",
-            f"After the last step. {rescaled}",
-            f"Three squares. Total variation: {said('total_variation', long)}.",
+            "classes",
+            _(
+                "Each class in four ways, from the same noise. {rescaled} The Fourier picture lies in [0, 1] and is "
+                "shown as it is."
+            ).format(rescaled=rescaled),
+            _("A table of pictures: {classes}, each in four ways.").format(
+                classes=", ".join(entry["name"] for entry in gallery)
+            ),
             lambda: draw.picture_table(
-                [("", [shown(arrays[f"long_{name}"][-1]) for name in long])], list(long.values()), cell=2.2
+                [
+                    (
+                        label.replace(", ", ",\n"),
+                        [shown(arrays[f"picture_{entry['index']}_{method}"], method) for entry in gallery],
+                    )
+                    for method, label in methods.items()
+                ],
+                [entry["name"] for entry in gallery],
+            ),
+            nearer,
+            lambda: live.Pictures(
+                [
+                    live.PicturesRow(
+                        entry["name"],
+                        [
+                            live.Labelled(
+                                "",
+                                np.clip(shown(arrays[f"picture_{entry['index']}_{method}"], method), 0, 1),
+                                f"{made.format(name=entry['name'])}: {label}",
+                            )
+                            for method, label in methods.items()
+                        ],
+                    )
+                    for entry in gallery
+                ],
+                list(methods.values()),
             ),
         ),
         Drawing(
             "steps",
-            f"On the way there. {rescaled}",
-            "A row of small pictures for each of the three above, from the noise at the start to the last step.",
+            _("The first class at length, from the noise at the start to the last step. {rescaled}").format(
+                rescaled=rescaled
+            ),
+            _("Three rows of pictures. Total variation at the end: {values}.").format(
+                values=said("total_variation", long)
+            ),
             lambda: draw.picture_table(
                 [
                     (label.replace(", ", ",\n"), [shown(picture) for picture in arrays[f"long_{name}"]])
                     for name, label in long.items()
                 ],
-                [f"step {step}" for step in steps],
-                cell=1.25,
+                [_("step {step}").format(step=step) for step in steps],
+            ),
+            smoother,
+            lambda: live.Steps(
+                steps,
+                [
+                    live.StepsRow(
+                        label,
+                        [shown(picture) for picture in arrays[f"long_{name}"]],
+                        [number(float(value)) for value in arrays[f"activation_{name}"]],
+                    )
+                    for name, label in long.items()
+                ],
+                _("logit, measured at rest"),
             ),
         ),
         Drawing(
             "spectra",
-            "Power of the pictures between circles of frequency, each curve relative to its own geometric mean; for "
-            "natural pictures, the square of the mean magnitude that the penalty uses.",
-            f"Four curves and a dotted line. Slopes: {said('spectrum_slope', drawn)}, natural pictures "
-            f"{facts['natural']['slope'][1]:.2f}, dotted line {NATURAL_SLOPE:g}.".replace("-", "−"),
+            _(
+                "Power of the pictures between circles of frequency, each curve relative to its own geometric mean; "
+                "for natural pictures, the square of the mean magnitude that the penalty uses."
+            ),
+            _(
+                "Four curves and a dotted line. Slopes: {slopes}, natural pictures {natural}, dotted line {dotted}."
+            ).format(
+                slopes=said("spectrum_slope", drawn),
+                natural=written(median),
+                dotted=number(NATURAL_SLOPE),
+            ),
             lambda: draw.log_lines(
                 arrays["frequency"],
                 [
                     (label, relative(arrays[f"power_{name}"]))
-                    for name, label in {**drawn, "natural": "natural pictures"}.items()
+                    for name, label in {**drawn, "natural": _("natural pictures")}.items()
                 ],
-                xlabel="cycles per pixel",
-                ylabel="relative power",
+                xlabel=_("cycles per pixel"),
+                ylabel=_("relative power"),
                 slope=NATURAL_SLOPE,
             ),
-        ),
-        Drawing(
-            "curves",
-            "The objective of the run with the prior, and its three terms.",
-            "Four curves: the objective, the weighted logit, the squared norm and the weighted distance.",
-            lambda: draw.curves(
-                [
-                    (label, arrays[f"{name}_prior"] / 1e6)
-                    for name, label in {
-                        "objective": "objective",
-                        "logit": "weight · logit",
-                        "l2": "squared norm",
-                        "spectrum": "prior's weight · distance",
-                    }.items()
-                ],
-                xlabel="step",
-                ylabel="run with the prior / 10⁶",
-            ),
-        ),
-        Drawing(
-            "classes",
-            f"Each class in four ways, from the same noise. {rescaled} The Fourier picture lies in [0, 1] and is "
-            "shown as it is.",
-            f"A table of pictures, one row for each of {classes}, one column for each way.",
-            lambda: draw.picture_table(
-                [
-                    (
-                        entry["name"].replace(" ", "\n"),
-                        [shown(arrays[f"picture_{entry['index']}_{method}"], method) for method in _METHODS],
-                    )
-                    for entry in facts["gallery"]
-                ],
-                [label.replace(", ", ",\n") for label in _METHODS.values()],
-                cell=1.5,
-            ),
+            bent,
         ),
         Drawing(
             "weights",
-            f"The first class with other weights of the prior, fewer steps. {rescaled}",
-            f"{len(facts['tried'])} pictures in a row; weight, slope and logit stand over each.",
+            _("The first class with other weights of the prior, in fewer steps. {rescaled}").format(
+                rescaled=rescaled
+            ),
+            ngettext(
+                "{count} picture; weight, slope and logit stand over it.",
+                "{count} pictures in a row; weight, slope and logit stand over each.",
+                len(tried),
+            ).format(count=len(tried)),
             lambda: draw.picture_table(
-                [("", [shown(arrays[f"tried_{entry['weight']:g}"]) for entry in facts["tried"]])],
+                [("", [shown(arrays[f"tried_{entry['weight']:g}"]) for entry in tried])], weights
+            ),
+            paid,
+            lambda: live.Pictures(
                 [
-                    f"weight {entry['weight']:g}\nslope {entry['spectrum_slope']:.2f}\nlogit {entry['activation']:.0f}"
-                    for entry in facts["tried"]
-                ],
-                cell=1.7,
+                    live.PicturesRow(
+                        "",
+                        [
+                            live.Labelled(
+                                words.replace("\n", ", "),
+                                shown(arrays[f"tried_{entry['weight']:g}"]),
+                                _("Picture with the prior’s weight {weight}").format(
+                                    weight=number(entry["weight"])
+                                ),
+                            )
+                            for entry, words in zip(tried, weights, strict=True)
+                        ],
+                    )
+                ]
+            ),
+        ),
+        Drawing(
+            "hero",
+            _(
+                "The classes: {classes}. A prior learnt from photographs kept each picture’s spectrum close to theirs, "
+                "and the network saw it shifted, scaled and turned at random while it was made. {rescaled}"
+            ).format(classes=", ".join(entry["name"] for entry in covered), rescaled=rescaled),
+            _("Pictures in a row, made for these classes: {classes}.").format(
+                classes=", ".join(entry["name"] for entry in covered)
+            ),
+            lambda: draw.picture_table(
+                [("", [shown(arrays[f"picture_{entry['index']}_moved"]) for entry in covered])],
+                [entry["name"] for entry in covered],
+            ),
+            _(
+                "Each of these pictures was made by gradient ascent from noise, to please one class of a trained "
+                "network."
+            ),
+            lambda: live.Pictures(
+                [
+                    live.PicturesRow(
+                        "",
+                        [
+                            live.Labelled(
+                                entry["name"],
+                                shown(arrays[f"picture_{entry['index']}_moved"]),
+                                made.format(name=entry["name"]),
+                            )
+                            for entry in covered
+                        ],
+                    )
+                ]
             ),
         ),
     )

@@ -24,11 +24,13 @@ from tfviz.errors import BadFileError
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
 from tfviz.experiment.part import Drawing, Findings, Number
+from tfviz.language import gettext as _
+from tfviz.language import marked, ngettext
 
 Array = npt.NDArray[np.floating]
 
 ID = "normalization"
-TITLE = "With and without the network's normalisation"
+TITLE = marked("With and without normalisation")
 TRACK = "B"
 NETWORKS = ("alexnet", "squeezenet")
 INPUTS = ("pictures",)
@@ -41,10 +43,14 @@ class Settings:
     Attributes:
         most_pictures: of a folder that the user names; the first ones by name.
         top: how many predictions of each.
+        moved: a mean confidence that changes by no more than this hardly changes.
+        sure: a first guess of a higher confidence counts as sure.
     """
 
     most_pictures: int = 12
     top: int = 3
+    moved: float = 0.05
+    sure: float = 0.5
 
 
 SETTINGS = Settings()
@@ -59,11 +65,12 @@ PUBLISHED = {
     "normalized": 0.98,
     "normalized_above": 4,
     "pictures": 5,
-    "wrong_raw": {"shows": "an orange tree", "guess": "traffic light", "confidence": 1.0},
-    "wrong_normalized": {"shows": "a laptop with a notebook", "guess": "iPod"},
+    "wrong_raw": {"guess": "traffic light", "confidence": 1.0},
+    "wrong_normalized": {"guess": "iPod"},
 }
 """What was reported for other photographs: most confidences without lay between lowest and highest; with
-normalisation so many of so many lay above normalized. One wrong guess was told of each way."""
+normalisation so many of so many lay above normalized. One wrong guess was told of each way: of an orange tree, and of
+a laptop with a notebook."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ class Photograph:
     """A photograph that one of the program's dependencies brings along.
 
     Attributes:
-        title: what it shows.
+        title: what it shows; translated where it is shown.
         package: the installed package.
         file: its path in the package.
         credit: author and licence.
@@ -87,18 +94,18 @@ class Photograph:
 
 PHOTOGRAPHS = (
     # A striped house cat: three classes that even people keep apart by convention only.
-    Photograph("cat", "skimage", "data/chelsea.png", "CC0", (281, 282, 285)),
+    Photograph(marked("cat"), "skimage", "data/chelsea.png", "CC0", (281, 282, 285)),
     # An espresso in a cup: both are classes.
-    Photograph("cup of coffee", "skimage", "data/coffee.png", "CC0", (967, 968)),
+    Photograph(marked("cup of coffee"), "skimage", "data/coffee.png", "CC0", (967, 968)),
     # The camera on it is a film camera, which is no class.
-    Photograph("camera on a tripod", "skimage", "data/camera.png", "CC0", (872,)),
+    Photograph(marked("camera on a tripod"), "skimage", "data/camera.png", "CC0", (872,)),
     # Rockets that fly into space are no class of their own: missile, and projectile.
-    Photograph("rocket", "skimage", "data/rocket.jpg", "public domain", (657, 744)),
+    Photograph(marked("rocket"), "skimage", "data/rocket.jpg", marked("public domain"), (657, 744)),
     Photograph(
-        "naval uniform",
+        marked("naval uniform"),
         "matplotlib",
         "mpl-data/sample_data/grace_hopper.jpg",
-        "U.S. Navy, public domain",
+        marked("U.S. Navy, public domain"),
         (652,),
     ),
 )
@@ -167,11 +174,11 @@ def run(settings: Settings, context: Context) -> Findings:
 
 
 _LABELS = {
-    ("alexnet", "raw"): "raw, [0, 1]",
-    ("alexnet", "normalized"): "normalised",
-    ("squeezenet", "raw"): "raw, mean left in",
-    ("squeezenet", "unscaled"): "pixels in [0, 1]",
-    ("squeezenet", "normalized"): "normalised",
+    ("alexnet", "raw"): marked("raw, [0, 1]"),
+    ("alexnet", "normalized"): marked("normalised"),
+    ("squeezenet", "raw"): marked("raw, mean left in"),
+    ("squeezenet", "unscaled"): marked("pixels in [0, 1]"),
+    ("squeezenet", "normalized"): marked("normalised"),
 }
 
 
@@ -213,7 +220,7 @@ def _pictures(
     """The pictures: a row of facts each, (N, height, width, 3); why others cannot be read; how many are left out."""
     if folder is None:
         candidates = [
-            (_installed(photo), photo.title, f"{photo.credit}; in {photo.package}", photo.classes)
+            (_installed(photo), photo.title, photo.credit, photo.package, photo.classes)
             for photo in PHOTOGRAPHS
         ]
     else:
@@ -223,12 +230,12 @@ def _pictures(
             raise BadFileError(
                 f"{folder} cannot be read ({error.strerror}): name a folder of pictures."
             ) from error
-        candidates = [(path, path.name, "", ()) for path in files]
+        candidates = [(path, path.name, "", "", ()) for path in files]
     rows: list[dict[str, Any]] = []
     pictures: list[Array] = []
     unreadable: list[str] = []
     left_out = 0
-    for path, title, credit, classes in candidates:
+    for path, title, credit, package, classes in candidates:
         if len(rows) == settings.most_pictures:
             left_out += 1
             continue
@@ -237,7 +244,7 @@ def _pictures(
         except BadFileError as error:
             unreadable.append(_printable(str(error)))
             continue
-        rows.append({"title": _printable(title), "credit": credit, "classes": classes})
+        rows.append({"title": _printable(title), "credit": credit, "package": package, "classes": classes})
     if not rows:
         why = f"the first: {unreadable[0]}" if unreadable else "it is empty."
         raise BadFileError(f"{folder or 'The installed packages'} holds no picture that can be read; {why}")
@@ -259,30 +266,78 @@ def _installed(photo: Photograph) -> Path:
 def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """The pictures, and below each what the network takes it for without the normalisation."""
     from tfviz import figures as draw
+    from tfviz.figures import live
 
-    pictures, rows = findings.arrays["pictures"], findings.facts["pictures"]
-    ways = [way for way in findings.facts["ways"] if way != "normalized"]
-    labels = findings.facts["labels"]
-    drawings = []
-    for first in range(0, len(pictures), _PER_FIGURE):
-        part = slice(first, first + _PER_FIGURE)
-        table = partial(
-            draw.picture_table,
+    arrays, facts = findings.arrays, findings.facts
+    rows = facts["pictures"]
+    labels, names = facts["labels"], [row["title"] for row in rows]
+    titles = names if facts["own"] else [_(name) for name in names]
+    shown = [
+        (_("the picture"), "normalized", arrays["pictures"]),
+        *(
+            (
+                _("it sees: {input}").format(input=_(label)),
+                way,
+                np.clip(arrays[f"taken_{way}"], 0, 1),
+            )
+            for way, label in labels.items()
+            if way != "normalized"
+        ),
+    ]
+    least = _percent(min(facts["contrast"][way] for way in labels if way != "normalized"))
+
+    def alive(part: slice) -> live.Pictures:
+        return live.Pictures(
             [
-                ("the picture", list(pictures[part])),
-                *((f"it sees:\n{labels[way]}", list(findings.arrays[f"taken_{way}"][part])) for way in ways),
+                live.PicturesRow(
+                    label,
+                    [
+                        live.Labelled(
+                            f"{row[way][0]['class']}, {_percent(row[way][0]['confidence'])}",
+                            picture,
+                            f"{title}: {label}",
+                        )
+                        for row, title, picture in zip(rows[part], titles[part], pictures[part], strict=True)
+                    ],
+                )
+                for label, way, pictures in shown
             ],
-            [f"{row['number']}" for row in rows[part]],
-            cell=1.28,
+            [f"{row['number']} {title}" for row, title in zip(rows[part], titles[part], strict=True)],
         )
-        titles = ", ".join(f"{row['number']} {row['title']}" for row in rows[part])
+
+    drawings = []
+    for first in range(0, len(rows), _PER_FIGURE):
+        part = slice(first, first + _PER_FIGURE)
+        listed = ", ".join(
+            f"{row['number']} {title}" for row, title in zip(rows[part], titles[part], strict=True)
+        )
         drawings.append(
             Drawing(
                 f"pictures_{first // _PER_FIGURE}",
-                f"{titles}. Below each the picture that the network takes it for when its values are put in without "
-                "normalisation: the one that would give the same input in the usual way, cut to [0, 1].",
-                f"{len(pictures[part])} pictures ({titles}), and each again with wrong brightness and contrast.",
-                table,
+                _(
+                    "{titles}. Below each the picture that the network takes it for when its values are put in without "
+                    "normalisation: the one that would give the same input in the usual way, cut to [0, 1]."
+                ).format(titles=listed),
+                ngettext(
+                    "One picture, and again with wrong brightness and contrast.",
+                    "{count} pictures in a row, and each again with wrong brightness and contrast.",
+                    len(rows[part]),
+                ).format(count=len(rows[part])),
+                partial(
+                    draw.picture_table,
+                    [(label, list(pictures[part])) for label, _way, pictures in shown],
+                    [f"{row['number']}" for row in rows[part]],
+                ),
+                _(
+                    "Without normalisation the network gets as little as {share} of the contrast that it knows."
+                ).format(share=least),
+                partial(alive, part),
             )
         )
     return drawings
+
+
+def _percent(share: float) -> str:
+    from tfviz.figures.style import number
+
+    return f"{number(100 * share, 3)}\u202f%"

@@ -23,12 +23,14 @@ import tfviz
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
 from tfviz.experiment.part import Drawing, Findings
+from tfviz.language import gettext as _
+from tfviz.language import marked
 from tfviz.models.colours import IMAGENET_MEAN
 
 Array = npt.NDArray[Any]
 
 ID = "occlusion_map"
-TITLE = "Where the class is: hiding one block after another"
+TITLE = marked("Where the class is: hiding one block after another")
 TRACK = "A"
 NETWORKS = ("alexnet", "caffe_alexnet", "squeezenet")
 INPUTS = ("image", "source_class")
@@ -37,6 +39,11 @@ FILLS = {"black": (0.0, 0.0, 0.0), "mean": IMAGENET_MEAN}
 """Colours of the block: black, or the mean colour of ImageNet's pictures, RGB in [0, 1]."""
 DRAWN_CLASS = 107
 """What the project's own picture shows: a jellyfish."""
+LIMITS = {"alike": 0.7, "in_part": 0.4, "signs_matter": 0.3, "cancelled": 0.3, "kept": 0.9, "on_body": 0.8}
+"""What the words hang on: rank correlations from which two maps order the blocks alike or do in part; how much lower
+one is that is far less; the share of a sum below which it cancels; the share of the probability above which it hardly
+drops; the share of the lowest blocks that must overlap the body.
+"""
 NAMED = 4  # winning classes that get a colour of their own
 _LAST_MAPS = {"alexnet": "relu5", "caffe_alexnet": "relu5", "squeezenet": "relu10"}  # for Grad-CAM
 
@@ -57,12 +64,13 @@ QUICK = Settings(stride=16)
 EXPECTED = (
     Expected(
         "lowest_decile_on_body",
-        0.8,
+        LIMITS["on_body"],
         0.0,
         "own bound",
-        "the drawn body's mask",
+        marked("the drawn body’s mask"),
         NETWORKS,
         comparison="at least",
+        label=marked("share of the lowest tenth of the blocks that overlap the body"),
     ),
 )
 
@@ -109,14 +117,14 @@ def run(settings: Settings, context: Context) -> Findings:
     # How much of a block's sum is left when the signs count.
     magnitudes = saliency["gradient_input"].sum() * patch**2
 
-    number = context.number
+    number, lost = context.number, winners != source
     middle = (patch - 1) / 2
     numbers = {
         "source_probability": number(whole[source]),
         "lowest_probability": number(probability.min()),
         "lowest_row": number(row * stride + middle, "px"),
         "lowest_column": number(column * stride + middle, "px"),
-        "fraction_lost": number((winners != source).mean()),
+        "fraction_lost": number(lost.mean()),
         "signed_sum_left": number(np.abs(saliency["signed"]).sum() / magnitudes if magnitudes > 0 else 0.0),
     }
     for name, key in (
@@ -136,10 +144,13 @@ def run(settings: Settings, context: Context) -> Findings:
             "body_in_all_blocks": number(share.mean()),
             "body_in_lowest_block": number(share[row, column]),
         }
+        if lost.any():
+            numbers["lost_on_body"] = number((share[lost] > 0).mean())
     arrays: dict[str, Array] = {
         "picture": picture,
         "probability": probability,
         "winners": winners,
+        "winner_probability": hidden.max(axis=-1),
         "gradient_input": saliency["gradient_input"],
         "gradient_input_signed": saliency["signed"],
         "grad_cam": saliency["grad_cam"],
@@ -166,6 +177,7 @@ def run(settings: Settings, context: Context) -> Findings:
             for index, count in order[:NAMED]
         ],
         "more_winners": len(order[NAMED:]),
+        "names": [[index, names[index]] for index in (source, *(index for index, _count in order))],
         "blocks": list(probability.shape),
         "corner": [row * stride, column * stride],
         "place": [
@@ -173,7 +185,7 @@ def run(settings: Settings, context: Context) -> Findings:
             third(column * stride + middle, picture.shape[1], ("left", "middle", "right")),
         ],
         "on_body": None if body is None else on_body(body, row * stride + middle, column * stride + middle),
-        "fill": {"black": "black", "mean": "the mean colour of ImageNet's pictures"}[settings.fill],
+        "limits": LIMITS,
         "cam_layer": _LAST_MAPS[str(context.network)],
     }
     return Findings(numbers, arrays, facts)
@@ -251,68 +263,93 @@ def rank_correlation(first: Array, second: Array) -> float | None:
 
 
 def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
-    """The heat map beside the picture, the winning classes, and the map beside what gradients say."""
+    """The map over the picture, which in a browser also says who wins where, and the map beside what gradients say."""
     from tfviz import figures as draw
+    from tfviz.figures import live
+    from tfviz.figures.style import isolated
 
-    arrays, facts = findings.arrays, findings.facts
-    picture, name = arrays["picture"], facts["class"]
+    arrays, facts, numbers = findings.arrays, findings.facts, findings.numbers
+    picture, name, probability = arrays["picture"], isolated(facts["class"]), arrays["probability"]
     patch, stride = settings.patch, settings.stride
-    first = (patch - 1) / 2
-    source = findings.numbers["source_probability"].value
-    probability = arrays["probability"]
-    row, column = (int(findings.numbers[f"lowest_{axis}"].value) for axis in ("row", "column"))
-    drawings = [
+    whole, lowest = numbers["source_probability"].value, numbers["lowest_probability"].value
+    top, left = facts["corner"]
+    return [
         Drawing(
             "heat_map",
-            f"The picture, and the probability of “{name}” with one {patch} × {patch} block hidden: each small square "
-            "has the colour of the block around its middle. Framed: the block that costs most.",
-            f"Left the picture, right the same in grey under a heat map of the probability, which is lowest around "
-            f"row {row}, column {column} of {picture.shape[0]} × {picture.shape[1]}.",
+            _(
+                "The picture of 8 bits, and the probability of “{name}” with one {patch} × {patch} block hidden, for "
+                "each place of the block: a small square of the map has the colour of the block around its middle. "
+                "Framed: the block that costs most."
+            ).format(name=name, patch=patch),
+            _(
+                "The picture, and the same in grey under a map of the probability of “{name}”, which is lowest with "
+                "rows {top} to {bottom} and columns {left} to {right} hidden."
+            ).format(name=name, top=top, bottom=top + patch - 1, left=left, right=left + patch - 1),
             lambda: draw.maps_over_picture(
                 picture,
-                [("one block hidden", probability, f"probability of “{name}”")],
-                first,
+                [(_("one block hidden"), probability, _("probability of “{name}”").format(name=name))],
+                (patch - 1) / 2,
                 stride,
                 low_is_strong=True,
-                block=(*facts["corner"], patch),
+                block=(top, left, patch),
             ),
-        ),
-        Drawing(
-            "saliency",
-            "What hiding a block takes off the probability, beside what one gradient says of the block: the mean of "
-            "|gradient × input| over its pixels, and the mean of Grad-CAM.",
-            "Three heat maps over the picture in grey: the drop of the probability, gradient times input, Grad-CAM.",
-            lambda: draw.maps_over_picture(
+            _("One hidden block takes “{name}” from {whole} to {lowest}.").format(
+                name=name,
+                whole=isolated(f"{live.written_percent(whole)}\u202f%"),
+                lowest=isolated(f"{live.written_percent(lowest)}\u202f%"),
+            ),
+            lambda: live.BlockMap(
                 picture,
-                [
-                    ("one block hidden", source - probability, "drop of the probability"),
-                    ("|gradient × input|", _of_largest(arrays["gradient_input"]), "of the largest block"),
-                    ("Grad-CAM", _of_largest(arrays["grad_cam"]), "of the largest block"),
-                ],
-                first,
+                probability,
+                arrays["winners"],
+                dict(facts["names"]),
+                patch,
                 stride,
+                (top // stride, left // stride),
+                arrays["winner_probability"],
+                FILLS[settings.fill],
             ),
         ),
+        _saliency(findings, settings),
     ]
-    if facts["winners"]:
-        winners = [(entry["index"], entry["class"]) for entry in facts["winners"]]
-        drawings.insert(
-            1,
-            Drawing(
-                "winners",
-                "The class that wins when a block is hidden, at the block's middle.",
-                f"The picture in grey; coloured where “{name}” loses: to "
-                f"{', '.join(label for _, label in winners)}.",
-                lambda: draw.winners_over_picture(
-                    picture,
-                    arrays["winners"],
-                    [(facts["class_index"], f"{name} still wins"), *winners],
-                    first,
-                    stride,
+
+
+def _saliency(findings: Findings, settings: Settings) -> Drawing:
+    from tfviz import figures as draw
+    from tfviz.figures.style import number
+
+    arrays, numbers = findings.arrays, findings.numbers
+    agreements = [numbers[name].value for name in ("agreement", "agreement_grad_cam") if name in numbers]
+    of_largest = _("of the largest block")
+    return Drawing(
+        "saliency",
+        _(
+            "What hiding a block takes off the probability, beside what one gradient says of the block: the mean of "
+            "|gradient × input| over its pixels, and the mean of Grad-CAM."
+        ),
+        _(
+            "Three maps over the picture in grey: the drop of the probability, gradient times input, Grad-CAM."
+        ),
+        lambda: draw.maps_over_picture(
+            arrays["picture"],
+            [
+                (
+                    _("one block hidden"),
+                    numbers["source_probability"].value - arrays["probability"],
+                    _("drop of the probability"),
                 ),
-            ),
-        )
-    return drawings
+                (_("|gradient × input|"), _of_largest(arrays["gradient_input"]), of_largest),
+                (_("Grad-CAM"), _of_largest(arrays["grad_cam"]), of_largest),
+            ],
+            (settings.patch - 1) / 2,
+            settings.stride,
+        ),
+        _(
+            "Both maps from gradients order the blocks much as hiding them does: rank correlations of {lower} or more."
+        ).format(lower=number(min(agreements), 2))
+        if len(agreements) == 2 and min(agreements) >= LIMITS["alike"]
+        else _("What hiding says, and what gradients say."),
+    )
 
 
 def _of_largest(values: Array) -> Array:

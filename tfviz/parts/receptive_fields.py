@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,16 +23,19 @@ from tfviz import backend
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
 from tfviz.experiment.part import Drawing, Findings, Number
+from tfviz.language import gettext as _
+from tfviz.language import marked, ngettext
 from tfviz.measures.costs import Cost, counted_convolution, layer_costs
 from tfviz.measures.receptive_field import ReceptiveField
 
 if TYPE_CHECKING:
     import keras
+    from matplotlib.figure import Figure
 
 Array = npt.NDArray[Any]
 
 ID = "receptive_fields"
-TITLE = "Theory 1: what a unit sees, and what it costs"
+TITLE = marked("Theory 1: what a unit sees, and what it costs")
 TRACK = "A"
 NETWORKS: tuple[str, ...] = ()
 ALSO = ("alexnet_features",)
@@ -63,31 +67,100 @@ class Settings:
 SETTINGS = Settings()
 QUICK = Settings(random_networks=40, effective_pictures=16)
 
-_RECURSION = "the recursion, by hand"
-_ONCE = "25 (n - 4)^2 + 9 (n - 6)^2, and likewise, by hand"
+_RECURSION = marked("the recursion, by hand")
+_ONCE = marked("each layer’s products once, by hand")
+_SUM = marked("the squares of the kernels’ sides, by hand")
+_AGAINST = marked("formula against gradient")
+_SIDE = marked("network {n}: side of the field")
+_WEIGHTS = marked("network {n}: weights")
+_MULTIPLICATIONS = marked("network {n}: multiplications")
+_ALEXNET_SIDE = {
+    "conv1": marked("AlexNet: side of the field of conv1"),
+    "conv2": marked("AlexNet: side of the field of conv2"),
+    "conv3": marked("AlexNet: side of the field of conv3"),
+    "conv4": marked("AlexNet: side of the field of conv4"),
+    "conv5": marked("AlexNet: side of the field of conv5"),
+    "pool5": marked("AlexNet: side of the field of pool5"),
+}
 EXPECTED = (
     *(
-        Expected(f"size_network_{number}", size, 0, "published theory", f"track A: {size} x {size} pixels")
+        Expected(
+            f"size_network_{number}",
+            size,
+            0,
+            "published theory",
+            f"track A: {size} x {size} pixels",
+            label=_SIDE,
+        )
         for number, size in enumerate((7, 7, 7, 9), 1)
     ),
-    Expected("weights_network_1", 49, 0, "published theory", "track A"),
-    Expected("weights_network_2", 27, 0, "reference", "3 * 9"),
-    Expected("weights_network_3", 34, 0, "published theory", "track A"),
-    Expected("weights_network_4", 36, 0, "reference", "4 * 9"),
-    Expected("multiplications_network_1", 2_328_676, 0, "published theory", "track A: 49 (n - 6)^2"),
-    Expected("multiplications_network_2", 1_306_872, 0, "reference", _ONCE),
-    Expected("multiplications_network_3", 1_637_716, 0, "reference", _ONCE),
-    Expected("multiplications_network_4", 1_726_776, 0, "reference", _ONCE),
-    Expected("quantities_disagree", 0, 0, "reference", "formula against gradient, and against counting"),
+    Expected("weights_network_1", 49, 0, "published theory", "track A", label=_WEIGHTS),
+    Expected("weights_network_2", 27, 0, "reference", _SUM, label=_WEIGHTS),
+    Expected("weights_network_3", 34, 0, "published theory", "track A", label=_WEIGHTS),
+    Expected("weights_network_4", 36, 0, "reference", _SUM, label=_WEIGHTS),
+    Expected(
+        "multiplications_network_1",
+        2_328_676,
+        0,
+        "published theory",
+        "track A: 49 (n - 6)^2",
+        label=_MULTIPLICATIONS,
+    ),
+    Expected("multiplications_network_2", 1_306_872, 0, "reference", _ONCE, label=_MULTIPLICATIONS),
+    Expected("multiplications_network_3", 1_637_716, 0, "reference", _ONCE, label=_MULTIPLICATIONS),
+    Expected("multiplications_network_4", 1_726_776, 0, "reference", _ONCE, label=_MULTIPLICATIONS),
+    Expected(
+        "quantities_disagree",
+        0,
+        0,
+        "reference",
+        marked("formula against gradient, and against counting"),
+        label=marked("quantities of the four networks that disagree"),
+    ),
     *(
-        Expected(f"alexnet_size_{layer}", size, 0, "reference", _RECURSION)
+        Expected(f"alexnet_size_{layer}", size, 0, "reference", _RECURSION, label=_ALEXNET_SIDE[layer])
         for layer, size in zip(ALEXNET_LAYERS, _ALEXNET_SIZES, strict=True)
     ),
-    Expected("alexnet_layers_disagree", 0, 0, "reference", "formula against gradient"),
-    Expected("alexnet_size_pool5_at_224", 194, 0, "reference", "rows 30 to 223 of unit 3"),
-    Expected("alexnet_weights", 61_100_840, 0, "reference", "torchvision's count, with biases"),
-    Expected("alexnet_multiplications", 714_188_480, 0, "reference", "by hand, layer by layer"),
-    Expected("random_networks_disagree", 0, 0, "reference", "formula against gradient"),
+    Expected(
+        "alexnet_layers_disagree",
+        0,
+        0,
+        "reference",
+        _AGAINST,
+        label=marked("layers of AlexNet that disagree"),
+    ),
+    Expected(
+        "alexnet_size_pool5_at_224",
+        194,
+        0,
+        "reference",
+        marked("rows 30 to 223 of unit 3"),
+        label=marked("AlexNet: most rows that a unit of pool5 sees at 224"),
+    ),
+    Expected(
+        "alexnet_weights",
+        61_100_840,
+        0,
+        "reference",
+        marked("torchvision’s count, with biases"),
+        label=marked("AlexNet: weights and biases"),
+    ),
+    Expected(
+        "alexnet_multiplications",
+        714_188_480,
+        0,
+        "reference",
+        marked("by hand, layer by layer"),
+        label=marked("AlexNet: multiplications at 224 × 224"),
+    ),
+    Expected(
+        "random_networks_disagree",
+        0,
+        0,
+        "reference",
+        _AGAINST,
+        label=marked("random networks that disagree"),
+    ),
 )
 
 # What the published answer says; the pixels stand for the sizes. None: it says nothing.
@@ -171,8 +244,7 @@ def _four_networks(side: int, random: np.random.Generator, numbers: dict[str, Nu
             disagree += value != measured
             numbers[f"{quantity}_network_{number}"] = Number(value, unit)
             numbers[f"{quantity}_network_{number}_measured"] = Number(measured, unit)
-        networks.append({"number": number, "label": _label(kernels), "kernels": list(kernels)})
-        formulas = _formulas(kernels)
+        networks.append({"number": number, "kernels": list(kernels)})
         for quantity in ("pixels", "weights", "multiplications"):
             published = _PUBLISHED[quantity][number - 1] if quantity in _PUBLISHED else None
             if quantity == "multiplications" and number == 1:
@@ -183,7 +255,6 @@ def _four_networks(side: int, random: np.random.Generator, numbers: dict[str, Nu
                 {
                     "network": number,
                     "quantity": quantity,
-                    "latex": formulas[quantity],
                     "published": published,
                     "holds": None if published is None else published == found[quantity][1],
                 }
@@ -193,30 +264,12 @@ def _four_networks(side: int, random: np.random.Generator, numbers: dict[str, Nu
     return {"networks": networks, "rows": rows}
 
 
-def _label(kernels: Sequence[int]) -> str:
-    return ", ".join(f"{kernel} × {kernel}" for kernel in kernels)
-
-
-def _formulas(kernels: Sequence[int]) -> dict[str, str]:
-    """The closed forms of a stack of stride 1, in LaTeX; n is the picture's side."""
-    lost, costs = 0, []
-    for kernel in kernels:
-        lost += kernel - 1
-        costs.append(f"{kernel**2} (n - {lost})^2")
-    steps = " + ".join(str(kernel - 1) for kernel in kernels)
-    return {
-        "pixels": f"(1 + {steps})^2",
-        "weights": " + ".join(f"{kernel}^2" for kernel in kernels),
-        "multiplications": " + ".join(costs),
-    }
-
-
 def _strides(numbers: dict[str, Number]) -> dict[str, Any]:
     """Sizes where one layer or all have stride 2, and where a stride has no overlap left to take away."""
     rows = []
     for number, kernels in enumerate(STACKS, 1):
         depth = len(kernels)
-        row: dict[str, Any] = {"network": number, "label": _label(kernels)}
+        row: dict[str, Any] = {"network": number}
         for name, strides in (
             ("none", [1] * depth),
             ("last", [1] * (depth - 1) + [2]),
@@ -398,55 +451,152 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """The cones of the four networks, AlexNet's fields on a picture, and the effective ones."""
     from tfviz import figures as draw
     from tfviz.data.drawings import jellyfish
+    from tfviz.figures import live
+    from tfviz.figures.style import number as written
 
     facts, arrays, numbers = findings.facts, findings.arrays, findings.numbers
-    stacks = [(f"{entry['number']}: {entry['label']}", entry["kernels"]) for entry in facts["networks"]]
-    sizes = [numbers[f"size_network_{number}"].value for number in range(1, len(stacks) + 1)]
-    strided = [numbers[f"size_network_{number}_stride_2"].value for number in range(1, len(stacks) + 1)]
-    squares = [
-        (f"{entry['layer']}: {entry['size']}", entry["first"], entry["size"]) for entry in facts["alexnet"]
+    stacks = [
+        (
+            f"{entry['number']}: {', '.join(f'{kernel} × {kernel}' for kernel in entry['kernels'])}",
+            entry["kernels"],
+        )
+        for entry in facts["networks"]
     ]
-    names = ["equal", *(["real"] if facts["effective_network"] else [])]
+    sizes = [int(numbers[f"size_network_{number}"].value) for number in range(1, len(stacks) + 1)]
+    strided = [int(numbers[f"size_network_{number}_stride_2"].value) for number in range(1, len(stacks) + 1)]
+    by_depth = sorted(zip(map(len, (kernels for _name, kernels in stacks)), sizes, strided, strict=True))
+    gains = [large - small for _depth, small, large in by_depth]
+    depth, few, many = by_depth[-1]
+    side, layers, effective = facts["alexnet_side"], facts["alexnet"], facts["effective"]
+    deepest = layers[-1]
+    missing = deepest["first"] + deepest["size"] - side
+    trained = "real" if facts["effective_network"] else "equal"
+    shares = [entry[trained] for entry in effective]
+    labels = {
+        "equal": _("equal\nweights"),
+        "real": _("AlexNet’s\nown"),
+    }
     rows = [
         (
-            {"equal": "equal weights,\naverages for\nmaxima", "real": "AlexNet's\nown weights"}[name],
-            [arrays[f"effective_{name}_{entry['layer']}"] for entry in facts["effective"]],
-            [entry[name] * entry["size"] for entry in facts["effective"]],
+            labels[name],
+            [arrays[f"effective_{name}_{entry['layer']}"] for entry in effective],
+            [entry[name] * entry["size"] for entry in effective],
         )
-        for name in names
+        for name in dict.fromkeys(("equal", trained))
     ]
+
+    def seen(row: Mapping[str, Any]) -> str:
+        last = row["first"] + row["size"] - 1
+        text = (
+            _("{size} × {size} pixels: rows and columns {first} to {last}")
+            if last < side
+            else _("{size} × {size} pixels: rows and columns {first} to {last}; the picture ends at {end}")
+        )
+        return text.format(size=row["size"], first=row["first"], last=last, end=side - 1)
+
     return (
         Drawing(
             "cones",
-            "The four networks in cross-section: pixels at the bottom, one row of units for each layer above. Filled: "
-            "what the unit at the top is computed from.",
-            "Four panels; from one unit at the top a cone widens layer by layer down to "
-            f"{', '.join(map(str, sizes))} pixels.",
-            lambda: draw.receptive_cones([(name, kernels, [1] * len(kernels)) for name, kernels in stacks]),
+            _(
+                "Pixels at the bottom, a row of units for each layer above; filled: what the unit at the top sees."
+            ),
+            _(
+                "Four panels; from one unit at the top a cone widens layer by layer, down to {sizes} pixels."
+            ).format(sizes=", ".join(map(str, sizes))),
+            lambda: _smaller(
+                draw.receptive_cones([(name, kernels, [1] * len(kernels)) for name, kernels in stacks]),
+                1,
+                0.7,
+            ),
+            _("Networks 1 to 3 see windows of one side, {side} pixels; network 4 sees {other}.").format(
+                side=sizes[0], other=sizes[-1]
+            )
+            if sizes[0] == sizes[1] == sizes[2] != sizes[3]
+            else _("What one unit of each network sees."),
         ),
         Drawing(
             "cones_stride",
-            "The same with stride 2 in every layer: units of a later layer lie further apart, so each of "
-            "their taps reaches further.",
-            f"Four panels as before; the cones end on {', '.join(map(str, strided))} pixels.",
-            lambda: draw.receptive_cones([(name, kernels, [2] * len(kernels)) for name, kernels in stacks]),
+            _(
+                "Stride 2 in every layer: units of a later layer lie further apart, so each of their taps reaches "
+                "further."
+            ),
+            _("Four panels as before; the cones end on {sizes} pixels.").format(
+                sizes=", ".join(map(str, strided))
+            ),
+            lambda: _smaller(
+                draw.receptive_cones([(name, kernels, [2] * len(kernels)) for name, kernels in stacks]),
+                1,
+                0.7,
+            ),
+            _(
+                "The more layers, the larger the gain: {depth} layers see {many} pixels in place of {few}."
+            ).format(depth=depth, many=many, few=few)
+            if all(less < more for less, more in pairwise(gains))
+            else _("What a stride of 2 does to the four networks."),
         ),
         Drawing(
             "alexnet_fields",
-            f"What the middle unit of each of AlexNet's layers sees of a picture of {facts['alexnet_side']} × "
-            f"{facts['alexnet_side']} pixels (sides in pixels). That of pool5 would need one row and one column more.",
-            "Squares of growing size around the middle of a drawn jellyfish; the largest sticks out below and right.",
-            lambda: draw.fields_on_picture(
-                jellyfish(facts["alexnet_side"], facts["alexnet_side"])[0], squares
+            _(
+                "What the middle unit of each of AlexNet’s layers sees of a picture of {side} × {side} pixels."
+            ).format(side=side),
+            _(
+                "Squares of growing size around the middle of a drawn jellyfish; the largest sticks out below and to "
+                "the right."
+            )
+            if missing > 0
+            else _("Squares of growing size around the middle of a drawn jellyfish."),
+            lambda: _smaller(
+                draw.fields_on_picture(
+                    jellyfish(side, side)[0],
+                    [(row["layer"], row["first"], row["size"]) for row in layers],
+                ),
+                0.55,
+                0.55,
+            ),
+            ngettext(
+                "The field of pool5 would need one row and one column more.",
+                "The field of pool5 would need {count} rows and {count} columns more.",
+                missing,
+            ).format(count=missing)
+            if missing > 0
+            else _("All fields lie within the picture."),
+            lambda: live.Fields(
+                jellyfish(side, side)[0],
+                [
+                    live.Field(row["layer"], row["size"], (row["first"], row["first"]), seen(row))
+                    for row in layers
+                ],
             ),
         ),
         Drawing(
             "effective",
-            "Mean magnitude of the gradient within the theoretical field (solid frame), each panel from 0 to its "
-            "largest value; dashed: a square as large as the effective field.",
-            "Heat maps for conv1 to conv5. Deeper layers have a bright middle that fades towards the frame.",
-            lambda: draw.effective_fields(
-                rows, [f"{entry['layer']}: {entry['size']} px" for entry in facts["effective"]]
+            _(
+                "Mean magnitude of the gradient in the theoretical field, from 0 to its largest value; dashed: a "
+                "square as large as the effective field."
             ),
+            _(
+                "Heat maps for conv1 to conv5, from dark to bright, each with a dashed square; in conv5 its side is "
+                "{share} of the panel’s."
+            ).format(share=f"{written(100 * shares[-1], 2)}\u202f%"),
+            lambda: _smaller(
+                draw.effective_fields(rows, [f"{entry['layer']}: {entry['size']} px" for entry in effective]),
+                0.9,
+                0.9,
+            ),
+            _("The deeper the layer, the smaller the share of its field that counts.")
+            if shrinks(shares)
+            else _("The share of a field that counts does not shrink from layer to layer."),
         ),
     )
+
+
+def _smaller(figure: Figure, wide: float, tall: float) -> Figure:
+    """A figure in so much of its width and height; its text keeps its size."""
+    across, down = figure.get_size_inches()
+    figure.set_size_inches(across * wide, down * tall)
+    return figure
+
+
+def shrinks(shares: Sequence[float]) -> bool:
+    """Whether the effective field's share of the theoretical one falls from conv2 on, by a tenth or more in all."""
+    return list(shares[1:]) == sorted(shares[1:], reverse=True) and shares[-1] < 0.9 * shares[1]

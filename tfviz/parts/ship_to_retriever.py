@@ -17,17 +17,27 @@ import numpy.typing as npt
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
 from tfviz.experiment.part import Drawing, Findings
+from tfviz.language import gettext as _
+from tfviz.language import marked, ngettext
 
 Array = npt.NDArray[np.floating]
 Bytes = npt.NDArray[np.uint8]
 
 ID = "ship_to_retriever"
-TITLE = "A ship that the network calls a golden retriever"
+TITLE = marked("A ship that the network calls a golden retriever")
 TRACK = "B"
 NETWORKS = ("alexnet", "squeezenet")
 INPUTS = ("data_dir",)
 
 _SIDE = 32  # of CIFAR-10's pictures
+_PLAINLY = 0.9  # structural similarity under which a picture counts as plainly changed
+_DRAWN = marked("drawn by the program at 32 × 32 pixels, enlarged; not CIFAR-10")
+_TAKEN = (
+    marked("CIFAR-10, test split, enlarged from 32 × 32 pixels"),
+    marked("CIFAR-10 (JPEG copy), test split, enlarged from 32 × 32 pixels"),
+    marked("CIFAR-10 (not the original files), test split, enlarged from 32 × 32 pixels"),
+)
+"""Where the ships can be from, as it is stored: English, and translated where it is shown."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +68,25 @@ SETTINGS = Settings()
 QUICK = Settings(ships=2, repeats=2)
 
 EXPECTED = (
-    Expected("published_probability", 1.0, 0.001, "published", "track B", ("alexnet",)),
+    Expected(
+        "published_probability",
+        1.0,
+        0.001,
+        "published",
+        "track B",
+        ("alexnet",),
+        written="1.0",
+        label=marked("ascent on the probability: the first ship’s end"),
+    ),
     Expected(
         "target_probability",
         0.998,
         0.0,
         "own bound",
-        "the log-probability's lowest of all ships",
+        marked("the ascent must arrive from every ship"),
         (),
         "at least",
+        label=marked("ascent on its logarithm: the lowest end of all ships"),
     ),
 )
 
@@ -127,7 +147,7 @@ def _ships(settings: Settings, context: Context, random: np.random.Generator) ->
 
     if context.inputs.data_dir is None:
         drawn = as_bytes(drawings.fleet(settings.ships, _SIDE, _SIDE, random))
-        return drawn, f"drawn by the program at {_SIDE} × {_SIDE} pixels, enlarged; not CIFAR-10"
+        return drawn, _DRAWN
     test = cifar10.read_test_batch(context.inputs.data_dir)
     ships = np.flatnonzero(test.labels == cifar10.CLASSES.index("ship"))
     chosen = test.pictures[random.choice(ships, settings.ships, replace=False)]
@@ -163,53 +183,141 @@ def _movement(starts: Array, pictures: Array, moved: float) -> dict[str, Array]:
 
 
 def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
-    """Every ship before and after both ascents, the first one enlarged with what changed, and the probability."""
+    """The first ship before and after, to be wiped over, with what changed; every ship; and the probability."""
     from tfviz import figures as draw
+    from tfviz.figures import live
+    from tfviz.figures.style import number
     from tfviz.parts._toward_class import ends, headings, percent, probability_curves
 
-    arrays = findings.arrays
-    name = findings.facts["class"]
+    arrays, numbers, facts = findings.arrays, findings.numbers, findings.facts
+    name, source, count = facts["class"], facts["source"], len(arrays["start"])
     # The first ship, after the ascent that made it the more probable.
-    words, which = max(
-        (("the probability", "published"), ("the log-probability", "logarithm")),
-        key=lambda objective: arrays[f"{objective[1]}_probability"][-1, 0, 0],
-    )
+    which = max(("published", "logarithm"), key=lambda each: arrays[f"{each}_probability"][-1, 0, 0])
     before, after = arrays["start"][0], arrays[which][0]
     difference = after.astype(np.float64) - before
-    largest = float(np.abs(difference).max())
-    end = percent(arrays[f"{which}_probability"][-1, 0, 0])
+    largest = number(float(np.abs(difference).max()), 2)
+    share = float(arrays[f"{which}_probability"][-1, 0, 0])
+    end = percent(share)
+    similarity = numbers["published_ssim_ship_0" if which == "published" else "ssim_ship_0"].value
+    if share <= 0.5:
+        seen = _("The first ship does not become a “{name}”.").format(name=name)
+    elif similarity < _PLAINLY:
+        seen = _("The network takes the ship for a “{name}”, and the picture is plainly changed.").format(
+            name=name
+        )
+    else:
+        seen = _("The network takes the ship for a “{name}”, and the picture is nearly what it was.").format(
+            name=name
+        )
+    enlarged = (
+        _(
+            "The first ship before, after ascent on the probability (“{name}”: {end}), and what changed: grey is no "
+            "change, black and full colour are a change by {largest} of the range of values."
+        )
+        if which == "published"
+        else _(
+            "The first ship before, after ascent on the logarithm of the probability (“{name}”: {end}), and what "
+            "changed: grey is no change, black and full colour are a change by {largest} of the range of values."
+        )
+    ).format(name=name, end=end, largest=largest)
+    called = numbers["called"].spread or (numbers["called"].value,) * 2
+    if called[0] == count:
+        taken = _("The ascent on the logarithm makes a “{name}” of every ship.").format(name=name)
+    else:
+        taken = _("The ascent on the logarithm does not make a “{name}” of every ship.").format(name=name)
+    chaotic = int(numbers["published_chaotic"].value)
+    rows = [
+        (_("before"), _("Ship {number} before"), arrays["start"], [f"“{each}”" for each in facts["before"]]),
+        *(
+            (label, alt, arrays[objective], list(map(percent, arrays[f"{objective}_probability"][-1, 0])))
+            for label, alt, objective in (
+                (_("probability"), _("Ship {number} after ascent on the probability"), "published"),
+                (_("log-probability"), _("Ship {number} after ascent on its logarithm"), "logarithm"),
+            )
+        ),
+    ]
+
+    (low, high), (low_logarithm, high_logarithm) = ends(arrays, "published"), ends(arrays, "logarithm")
+
+    def wipe() -> live.Wipe:
+        return live.Wipe(
+            live.Labelled(
+                _("before"), np.clip(before, 0, 1), _("The ship before the ascent"), pixelated=True
+            ),
+            live.Labelled(
+                _("after: {end}").format(end=end),
+                np.clip(after, 0, 1),
+                _("The same ship after it"),
+                pixelated=True,
+            ),
+            [
+                live.Labelled(
+                    _("difference"), draw.centred(difference), _("What changed, around grey"), pixelated=True
+                )
+            ],
+        )
 
     return (
         Drawing(
-            "ships",
-            f"Each ship before, and after ascent on the probability and on its logarithm; over each the two final "
-            f"probabilities of “{name}”. Source: {findings.facts['source']}.",
-            f"{len(arrays['start'])} columns of three pictures of one ship.",
-            lambda: draw.picture_table(
-                [
-                    ("before", list(arrays["start"])),
-                    ("probability", list(arrays["published"])),
-                    ("log-probability", list(arrays["logarithm"])),
-                ],
-                headings(arrays),
-                cell=1.25,
+            "enlarged",
+            enlarged,
+            _(
+                "A ship of few pixels, enlarged; the same after the ascent; and the difference of the two, on grey."
             ),
+            lambda: draw.picture_table(
+                [("", [before, after, draw.centred(difference)])],
+                (_("before"), _("after"), _("difference")),
+            ),
+            seen,
+            wipe,
         ),
         Drawing(
-            "enlarged",
-            f"The first ship before, after ascent on {words} (“{name}”: {end}), and what changed: grey is no change, "
-            f"black and full colour are a change by {largest:.2g} of the range of values.",
-            "A ship, the same after the ascent, and the difference of the two.",
+            "ships",
+            _(
+                "Each ship before, and after ascent on the probability and on its logarithm, with the final "
+                "probability of “{name}” after the one and the other. Source: {source}."
+            ).format(name=name, source=_(source)),
+            ngettext(
+                "{count} column of three pictures of one ship.",
+                "{count} columns, each of three pictures of one ship.",
+                count,
+            ).format(count=count),
             lambda: draw.picture_table(
-                [("", [before, after, draw.centred(difference)])], ("before", "after", "difference"), cell=2.1
+                [(label, list(pictures)) for label, _alt, pictures, _words in rows],
+                headings(arrays),
+            ),
+            taken,
+            lambda: live.Pictures(
+                [
+                    live.PicturesRow(
+                        label,
+                        [
+                            live.Labelled(
+                                words, np.clip(picture, 0, 1), alt.format(number=ship + 1), pixelated=True
+                            )
+                            for ship, (picture, words) in enumerate(zip(pictures, written, strict=True))
+                        ],
+                    )
+                    for label, alt, pictures, written in rows
+                ]
             ),
         ),
         Drawing(
             "probability",
-            f"The probability of “{name}” at each step: one line for each ship, repeat and objective.",
-            "Two bundles of curves: those of the probability end between "
-            f"{' and '.join(ends(arrays, 'published'))}, those of its logarithm between "
-            f"{' and '.join(ends(arrays, 'logarithm'))}.",
+            _(
+                "The probability of “{name}” at each step: one line for each ship, repeat and objective."
+            ).format(name=name),
+            _(
+                "Two bundles of curves: those of the probability end between {low} and {high}, those of its logarithm "
+                "between {low_logarithm} and {high_logarithm}."
+            ).format(low=low, high=high, low_logarithm=low_logarithm, high_logarithm=high_logarithm),
             lambda: probability_curves(arrays, name),
+            ngettext(
+                "Where the ascent on the probability ends is chaotic for {chaotic} ship.",
+                "Where the ascent on the probability ends is chaotic for {chaotic} ships.",
+                chaotic,
+            ).format(chaotic=chaotic)
+            if chaotic
+            else _("Starts that differ in the last bit end together."),
         ),
     )

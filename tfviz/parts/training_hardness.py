@@ -19,14 +19,19 @@ import numpy.typing as npt
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
 from tfviz.experiment.part import Drawing, Findings, Number
+from tfviz.language import gettext as _
+from tfviz.language import marked
 
 Array = npt.NDArray[Any]
 
 ID = "training_hardness"
-TITLE = "Theory 3: a fixed number of steps and the hardness of training"
+TITLE = marked("Theory 3: a fixed number of steps and the hardness of training")
 TRACK = "A"
 NETWORKS: tuple[str, ...] = ()
 INPUTS: tuple[str, ...] = ()
+CONFIDENCE = 0.95
+NEARLY_ALL = 0.9
+"""From this share of the unsolved instances on, these are called stuck."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +71,18 @@ EXPECTED = (
         0.0,
         0.0,
         "own bound",
-        "the 95 % intervals of the smallest and the largest size do not meet",
+        marked("the intervals of the smallest and the largest size do not meet"),
         comparison="at least",
+        label=marked("gap between the intervals of the smallest and the largest size"),
     ),
-    Expected("optimum_errors", 0, 0.0, "reference", "Blum and Rivest 1992: weights made from a split"),
+    Expected(
+        "optimum_errors",
+        0,
+        0.0,
+        "reference",
+        marked("Blum and Rivest 1992: weights made from a split"),
+        label=marked("errors of the weights that a split gives"),
+    ),
 )
 
 
@@ -157,56 +170,91 @@ def run(settings: Settings, context: Context) -> Findings:
     numbers["wrong_most"] = Number(wrong, "examples")
     numbers["saved"] = Number(sum(row["saved"] for row in rows), "instances")
     numbers["jumping"] = Number(sum(row["jumping"] for row in rows), "instances")
-    return Findings(numbers, arrays, {"rows": rows})
+    return Findings(numbers, arrays, {"rows": rows, "confidence": CONFIDENCE, "nearly_all": NEARLY_ALL})
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """Wilson's 95 % confidence interval of a fraction (Wilson 1927): both ends, in [0, 1]."""
+    """Wilson's confidence interval of a fraction (Wilson 1927): both ends, in [0, 1]."""
     from scipy.stats import binomtest
 
-    interval = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
+    interval = binomtest(successes, trials).proportion_ci(CONFIDENCE, method="wilson")
     return float(interval.low), float(interval.high)
 
 
 def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """The fraction solved against the size, and against the steps."""
     from tfviz import figures as draw
+    from tfviz.figures.style import number
 
     numbers, arrays = findings.numbers, findings.arrays
     sizes = [int(size) for size in arrays["sizes"]]
-    steps, long_steps = settings.steps, settings.long_steps
+    steps, long_steps = number(settings.steps), number(settings.long_steps)
 
     def fractions(suffix: str) -> Array:
         names = [f"solved_fraction_{size}{suffix}" for size in sizes]
         return np.array([[numbers[name + end].value for name in names] for end in ("", "_lower", "_upper")])
 
-    shown = sorted({sizes[0], sizes[len(sizes) // 3], sizes[2 * len(sizes) // 3], sizes[-1]})
+    def short(fraction: float) -> str:
+        return number(fraction, 2)
 
+    few, many = fractions(""), fractions("_long")
+    if numbers["fall"].value <= 0:
+        finding = _("How often so many steps are enough.")
+    elif numbers["largest_rise"].value < 0:
+        finding = _("The larger the instance, the less often so many steps are enough.")
+    else:
+        finding = _("Of the largest instances fewer are solved than of the smallest.")
+    shown = sorted({sizes[0], sizes[len(sizes) // 3], sizes[2 * len(sizes) // 3], sizes[-1]})
     return (
         Drawing(
             "against_size",
-            "Fraction of the instances on which gradient descent reaches the optimum, with Wilson's 95 % intervals.",
-            f"Two lines with error bars over the sizes {', '.join(map(str, sizes))}, one for each number of steps: "
-            f"from {fractions('')[0, 0]:.2f} to {fractions('')[0, -1]:.2f} for {steps} steps, from "
-            f"{fractions('_long')[0, 0]:.2f} to {fractions('_long')[0, -1]:.2f} for {long_steps}.",
+            _(
+                "Fraction of the instances of each size on which gradient descent reaches the optimum, with Wilson’s "
+                "{interval} intervals."
+            ).format(interval=f"{number(100 * CONFIDENCE)}\u202f%"),
+            _(
+                "Two lines with error bars over the sizes {sizes}: from {first} to {last} for {steps} steps, from "
+                "{long_first} to {long_last} for {long_steps}."
+            ).format(
+                sizes=", ".join(map(str, sizes)),
+                first=short(few[0, 0]),
+                last=short(few[0, -1]),
+                steps=steps,
+                long_first=short(many[0, 0]),
+                long_last=short(many[0, -1]),
+                long_steps=long_steps,
+            ),
             lambda: draw.fractions(
                 np.array(sizes),
-                [(f"{steps} steps", fractions("")), (f"{long_steps} steps", fractions("_long"))],
-                xlabel="elements n of the instance",
-                ylabel="fraction solved",
+                [
+                    (_("{steps} steps").format(steps=steps), few),
+                    (_("{steps} steps").format(steps=long_steps), many),
+                ],
+                xlabel=_("elements n of the instance"),
+                ylabel=_("fraction solved"),
             ),
+            finding,
         ),
         Drawing(
             "against_steps",
-            f"The same fraction against the number of steps; dotted: {steps} steps. Where a line still rises to the "
-            "right of it, the optimum lay farther away.",
-            f"Rising curves for the sizes {', '.join(map(str, shown))}: how many instances are solved by each step.",
-            lambda: draw.reached(
-                [(f"n = {size}", arrays[f"solved_at_{size}"]) for size in shown],
-                long_steps,
-                mark=steps,
-                xlabel="steps",
-                ylabel="fraction solved",
+            _(
+                "The same fraction against the number of steps; dotted: {steps} steps. Where a line still rises to the "
+                "right of it, the optimum lay farther away."
+            ).format(steps=steps),
+            _("Curves for the sizes {sizes}: how many instances are solved by each step.").format(
+                sizes=", ".join(map(str, shown))
             ),
+            lambda: draw.reached(
+                [(_("n = {size}").format(size=size), arrays[f"solved_at_{size}"]) for size in shown],
+                settings.long_steps,
+                mark=settings.steps,
+                xlabel=_("steps"),
+                ylabel=_("fraction solved"),
+            ),
+            _(
+                "Some optima only lie farther away; most of what is left is not reached in {steps} steps."
+            ).format(steps=long_steps)
+            if 0 < 2 * numbers["solved_later"].value < numbers["not_in_time"].value
+            else _("When the optimum is reached."),
         ),
     )

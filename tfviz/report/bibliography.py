@@ -63,6 +63,13 @@ REFERENCES = {
         doi="10.1109/SP.2017.49",
         arxiv="1608.04644",
     ),
+    "dapello2020": Reference(
+        "Dapello, Marques, Schrimpf, Geiger, Cox, DiCarlo",
+        2020,
+        "Simulating a Primary Visual Cortex at the Front of CNNs Improves Robustness to Image Perturbations",
+        "NeurIPS 33; preprint on bioRxiv",
+        doi="10.1101/2020.06.16.154542",
+    ),
     "erhan2009": Reference(
         "Erhan, Bengio, Courville, Vincent",
         2009,

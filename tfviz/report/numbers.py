@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
+from datetime import datetime
 
+from markupsafe import Markup
+
+from tfviz import language
 from tfviz.experiment.grading import Comparison, Verdict
 
 NETWORK_NAMES = {
@@ -20,6 +25,11 @@ def network_name(label: str) -> str:
     """A network's label as people write it; what is added to the name in brackets stays."""
     name, _, addition = label.partition(" ")
     return f"{NETWORK_NAMES.get(name, name)} {addition}".strip()
+
+
+def with_network_names(text: str) -> str:
+    """A sentence in which networks' labels are their names for people."""
+    return re.sub(r"\w+", lambda word: NETWORK_NAMES.get(word[0], word[0]), text)
 
 
 def sign(comparison: Comparison) -> str:
@@ -47,13 +57,27 @@ def significant(value: float, digits: int = 4) -> str:
     fraction.
     """
     if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e6):
-        return f"{int(value):,}".replace(",", "\u202f") if abs(value) >= 10_000 else str(int(value))
+        return _spaced(int(value), 0)
     exponent = math.floor(math.log10(abs(value)))
     if not -4 <= exponent < 6:
         mantissa, power = f"{value:.{digits - 1}e}".split("e")
         superscript = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
         return f"{mantissa} × 10{superscript}".replace("-", "−")
-    return f"{value:,.{max(0, digits - 1 - exponent)}f}".replace(",", "\u202f").replace("-", "−")
+    return _spaced(value, max(0, digits - 1 - exponent))
+
+
+def _spaced(value: float, decimals: int) -> str:
+    """A number with so many decimals, narrow spaces between its thousands from 10,000 on."""
+    text = f"{value:,.{decimals}f}".replace("-", "−")
+    return text.replace(",", "\u202f" if abs(value) >= 10_000 else "")
+
+
+def exact(value: float) -> str:
+    """A setting as people write it: `significant` to six digits, without the zeros that end a fraction."""
+    text, times, power = significant(value, 6).partition(" × ")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return text + times + power
 
 
 def like(value: float, tolerance: float) -> str:
@@ -63,4 +87,21 @@ def like(value: float, tolerance: float) -> str:
     decimals = max(0, 1 - math.floor(math.log10(tolerance)))
     if value and round(value, decimals) == 0:
         return significant(value, 2)
-    return f"{value:,.{decimals}f}".replace(",", "\u202f").replace("-", "−")
+    return _spaced(value, decimals)
+
+
+def isolated(text: str) -> Markup:
+    """A number, name or code that stays in one piece and left to right, also inside right-to-left text."""
+    if language.current().direction == "ltr":
+        return Markup('<span class="nw">{}</span>').format(text)
+    # The isolating characters are for the PDF, whose layout does not know the element.
+    return Markup('<bdi dir="ltr" class="nw">\u2066{}\u2069</bdi>').format(text)
+
+
+def long_date(moment: str) -> str:
+    """The day of an ISO 8601 moment as the language in use writes it: "26 November 2026"."""
+    from babel.dates import format_date
+
+    code = language.current().code
+    # Babel's plain English is American.
+    return format_date(datetime.fromisoformat(moment), "long", locale="en_GB" if code == "en" else code)

@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote, urlparse
 
 import jinja2
 from markupsafe import Markup
 
+from tfviz import language
 from tfviz.errors import TfvizError
 from tfviz.experiment.grading import KINDS, Verdict, by_kind, summary
-from tfviz.experiment.store import PartResult
-from tfviz.figures import mathematics
+from tfviz.experiment.store import FigureFile, PartResult
+from tfviz.figures import live, mathematics, style
 from tfviz.files.atomic import write_atomically, write_text
 from tfviz.files.program import templates
+from tfviz.report import inline, scores
+from tfviz.report.answers import Answer
 from tfviz.report.bibliography import REFERENCES
-from tfviz.report.numbers import expected_value, like, network_name, significant
+from tfviz.report.numbers import (
+    exact,
+    expected_value,
+    isolated,
+    like,
+    long_date,
+    network_name,
+    significant,
+    with_network_names,
+)
+from tfviz.report.personal import Personal
 
 PANGO = "apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
+PRINTED = 0.85
+"""Scale of figures in the PDF; their text stays above 7 pt (see tfviz.figures.style.SIZE)."""
+Medium = Literal["screen", "print", "export"]
+"""The one HTML file; the page that becomes the PDF; plain HTML of single parts, to be turned into something else."""
 
 
 class PdfUnavailableError(TfvizError):
@@ -34,11 +55,13 @@ class Section:
 
     Attributes:
         id: the part's.
-        title: heading.
+        title: heading, in English.
         track: the piece of work it belongs to.
         result: what is stored; None where it was never run.
         verdicts: on its numbers.
         published: what was published of them, by number.
+        answer: the author's own discussion; None: the built-in one.
+        pending: why there is no result yet while a run goes on; "": it does not, or there is one.
     """
 
     id: str
@@ -47,11 +70,13 @@ class Section:
     result: PartResult | None
     verdicts: Sequence[Verdict]
     published: Mapping[str, float] = field(default_factory=dict)
+    answer: Answer | None = None
+    pending: str = ""
 
     @property
     def status(self) -> str:
-        """The stored status, or "not run"."""
-        return self.result.status if self.result else "not run"
+        """The stored status, "pending", or "not run"."""
+        return "pending" if self.pending else self.result.status if self.result else "not run"
 
     @property
     def quick(self) -> bool:
@@ -61,40 +86,133 @@ class Section:
     @property
     def reason(self) -> str:
         """Why there is nothing to show; "" where there is."""
-        return self.result.reason if self.result else "it was not asked for"
+        return self.pending or (
+            self.result.reason if self.result else language.gettext("it was not asked for")
+        )
 
 
-def render(sections: Sequence[Section], about: Mapping[str, Any], *, mathml: bool = True) -> str:
-    """The report's page from stored results that fit their templates.
+@dataclass(frozen=True)
+class About:
+    """What a report says of itself.
+
+    Attributes:
+        commit: of the program.
+        computed: when the last of its results was, ISO 8601; "": there is none.
+        versions: of the libraries, by name.
+        personal: whose report it is.
+    """
+
+    commit: str = ""
+    computed: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    personal: Personal = field(default_factory=Personal)
+
+
+def render(
+    sections: Sequence[Section],
+    about: About,
+    *,
+    folder: Path | None = None,
+    medium: Medium = "screen",
+) -> str:
+    """The report's page, in the language in use, from stored results that fit their templates.
 
     Args:
         sections: the parts, in report order.
-        about: facts about the program: "commit", "created", "versions".
-        mathml: formulas as MathML, for browsers; else as drawings, for the PDF.
+        about: what the report says of itself.
+        folder: the output folder, in which the figures lie; None: no section has any.
+        medium: "screen": one file with everything inside; "print": for `write_pdf`.
     """
-    environment = _environment(mathml=mathml)
     verdicts = [verdict for section in sections for verdict in section.verdicts]
-    css = (templates() / "report.css").read_text(encoding="utf-8")
-    return environment.get_template("base.html").render(
-        sections=sections,
-        verdicts=verdicts,
-        summary=summary(verdicts),
-        by_kind=by_kind(verdicts),
-        kinds=KINDS,
-        about=about,
-        css=css,
-    )
+    numbered: dict[tuple[str, str], int] = {}
+    page = ""
+    for _ in range(
+        2
+    ):  # the first time through finds the figures' numbers, which a text may name before the figure
+        environment = _environment(medium, folder, numbered)
+        page = environment.get_template("base.html").render(
+            sections=sections,
+            verdicts=verdicts,
+            summary=summary(verdicts),
+            by_kind=by_kind(verdicts),
+            kinds=KINDS,
+            scores=scores.of(sections),
+            standing_of=scores.standing,
+            hero=_hero(sections, about.personal, environment) if folder or about.personal.hero else None,
+            about=about,
+            common=_common(sections),
+            personal=about.personal,
+            language=language.current(),
+            css=_css(medium, about.personal.paper or "a4"),
+            scripts=_scripts() if medium == "screen" else (),
+            policy=_policy(),
+        )
+        if not numbered:
+            break
+    return page
+
+
+def _common(sections: Sequence[Section]) -> dict[str, Any]:
+    """What the results have in common of where they come from, to be said once."""
+    origins = [
+        section.result.provenance for section in sections if section.result and section.status == "done"
+    ]
+    if len(origins) < 2:
+        return {}
+    first = origins[0]
+    return {
+        name: first[name]
+        for name in ("devices", "versions", "commit")
+        if all(origin.get(name) == first.get(name) for origin in origins) and name in first
+    }
+
+
+HERO = ("natural_prior", "hero")
+"""The part and its figure that are the cover's picture, where the author has none."""
+
+
+@dataclass(frozen=True)
+class Hero:
+    """The cover's picture.
+
+    Attributes:
+        pictures: elements: the author's one, or the first large and four beside it.
+        figure: the figure that it is, for its caption; None: the author's.
+    """
+
+    pictures: Sequence[Markup]
+    figure: FigureFile | None = None
+
+
+def _hero(sections: Sequence[Section], personal: Personal, environment: jinja2.Environment) -> Hero | None:
+    """The cover's picture: the author's, or this run's, or none."""
+    shown: Mapping[str, Any] = environment.globals
+    if personal.hero is not None:
+        mine = personal.hero
+        return Hero([shown["picture"](mine.png, mine.alt, mine.width, mine.height)])
+    for section in sections:
+        if section.id != HERO[0] or section.status != "done" or section.result is None:
+            continue
+        for file in section.result.figures:
+            if file.name == HERO[1] and file.live:
+                (row,) = shown["alive"](file)["rows"]
+                pictures = [
+                    shown["picture"](each["png"], each["alt"], each["width"], each["height"])
+                    for each in row["pictures"]
+                ]
+                return Hero(pictures, file)
+    return None
+
+
+def part_html(section: Section) -> str:
+    """One part's text as plain HTML: figures by path, formulas as LaTeX; for exports."""
+    return _part(section, _environment("export", None, {}))
 
 
 def misfit(result: PartResult, published: Mapping[str, float]) -> str:
     """Why the templates cannot show a stored result, "" if they can; one of another version may lack something."""
-    environment = _environment(mathml=True)
-    template = environment.from_string(
-        '{% from "macros.html" import settings_list, provenance %}{% include "parts/" ~ result.part ~ ".html" %}'
-        "{{ settings_list(result) }}{{ provenance(result) }}"
-    )
     try:
-        template.render(result=result, published=published)
+        _part(Section(result.part, "", "", result, (), published), _environment("export", None, {}))
     except (
         jinja2.UndefinedError,
         LookupError,
@@ -107,15 +225,26 @@ def misfit(result: PartResult, published: Mapping[str, float]) -> str:
     return ""
 
 
+def _part(section: Section, environment: jinja2.Environment) -> str:
+    """A part's section without its heading."""
+    template = environment.from_string(
+        '{% from "macros.html" import settings_list, provenance %}{% include "parts/" ~ section.id ~ ".html" %}'
+        "{{ settings_list(result) }}{{ provenance(result) }}"
+    )
+    return template.render(section=section, result=section.result, published=section.published)
+
+
 def write_html(out: Path, page: str) -> Path:
-    """Write report.html into the output folder, in which the figures lie already."""
+    """Write report.html into the output folder."""
     path = out / "report.html"
     write_text(path, page)
     return path
 
 
 def write_pdf(out: Path, page: str) -> Path:
-    """Write report.pdf into the output folder, in which the figures lie already.
+    """Write report.pdf (PDF/UA-1) into the output folder, in which the figures lie already.
+
+    The same page gives the same bytes.
 
     Raises:
         PdfUnavailableError: WeasyPrint or the Pango library is missing; the message has the install line.
@@ -123,7 +252,7 @@ def write_pdf(out: Path, page: str) -> Path:
     """
     try:
         import weasyprint
-        from weasyprint.urls import URLFetcher
+        from weasyprint.urls import URLFetcher, URLFetcherResponse
     except (ImportError, OSError) as error:
         raise PdfUnavailableError(
             f"{out / 'report.html'} is written, the PDF is not: WeasyPrint needs the Pango library. "
@@ -139,11 +268,16 @@ def write_pdf(out: Path, page: str) -> Path:
 
         def fetch(self, url: str, headers: Any = None) -> Any:
             parts = urlparse(url)
-            inside = parts.scheme == "file" and folder in Path(unquote(parts.path)).resolve().parents
+            path = Path(unquote(parts.path)).resolve()
             try:
-                if not inside and parts.scheme != "data":  # an SVG holds its pictures as data
+                if parts.scheme == "data":  # fonts, and the pictures inside an SVG
+                    return super().fetch(url, headers)
+                if parts.scheme != "file" or folder not in path.parents:
                     raise ValueError(f"it is not in {folder}")
-                return super().fetch(url, headers)
+                if path.suffix != ".svg":
+                    return super().fetch(url, headers)
+                drawing = inline.svg_for_print(path.read_text(encoding="utf-8"))
+                return URLFetcherResponse(url, drawing, {"Content-Type": "image/svg+xml"})
             except (ValueError, OSError) as error:
                 # WeasyPrint would log it and leave the figure out.
                 failures.append(f"{url} ({error})")
@@ -153,7 +287,7 @@ def write_pdf(out: Path, page: str) -> Path:
     path = out / "report.pdf"
 
     def write(temporary: Path) -> None:
-        document.write_pdf(temporary, pdf_tags=True, optimize_images=True)
+        document.write_pdf(temporary, pdf_variant="pdf/ua-1")
         if failures:
             raise TfvizError(
                 f"The report shows what cannot be read: {'; '.join(failures)}. Run again with --force."
@@ -165,21 +299,178 @@ def write_pdf(out: Path, page: str) -> Path:
 
 def _cite(key: str) -> Markup:
     """A publication as a text names it, linked to its entry in the bibliography."""
-    return Markup('<a class="cite" href="#ref-{}">{}</a>').format(key, REFERENCES[key].short)
+    return Markup('<a class="cite" href="#ref-{}"><bdi dir="ltr">{}</bdi></a>').format(
+        key, REFERENCES[key].short
+    )
 
 
-def _environment(*, mathml: bool) -> jinja2.Environment:
+@cache
+def _script(name: str) -> str:
+    return (templates() / name).read_text(encoding="utf-8")
+
+
+_EARLY = "document.documentElement.className='js'"
+"""Set before anything is painted, so that nothing moves once the rest of the script runs."""
+
+
+def _scripts() -> tuple[str, ...]:
+    """What the page runs, in order: its own and the vendored component."""
+    (zoom,) = (templates() / "vendor").glob("medium-zoom*.js")
+    return (_EARLY, zoom.read_text(encoding="utf-8").strip(), _script("script.js").strip())
+
+
+def _policy() -> str:
+    """The content-security policy of the one file: no request, and no script but its own."""
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+        for script in _scripts()
+    )
+    return f"default-src 'none';img-src data:;font-src data:;style-src 'unsafe-inline';script-src {hashes}"
+
+
+@cache
+def _css(medium: Medium, paper: str) -> str:
+    """The page's style with the fonts inside."""
+    text = "".join(_script(name) for name in ("report.css", "live.css"))
+    text = re.sub(r"/\*.*?\*/|\n\s*", "", text, flags=re.S)
+    colours = "".join(
+        f":root{{{';'.join(f'{name}:{value}' for name, value in palette.items())}}}" + end
+        for palette, end in (
+            (style.PALETTE, "@media screen and (prefers-color-scheme:dark){"),
+            (style.DARK, "}"),
+        )
+    )
+    size = "@page{size:letter}" if paper == "letter" else "@page{size:A4}"
+    return f"{style.font_faces()}{colours}{text}{size if medium == 'print' else ''}"
+
+
+class _Compiled(jinja2.BytecodeCache):
+    """Templates that were compiled once in this process: a run renders many pages."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        if (kept := self._kept.get(bucket.key)) is not None:
+            bucket.bytecode_from_string(kept)
+
+    def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        self._kept[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED = _Compiled()
+
+
+def _environment(
+    medium: Medium, folder: Path | None, numbered: dict[tuple[str, str], int]
+) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates()),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
+        trim_blocks=False,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+        bytecode_cache=_COMPILED,
     )
-    environment.filters.update(significant=significant, like=like, network=network_name)
-    as_element = mathematics.as_mathml if mathml else mathematics.as_image
-    environment.globals["math"] = lambda latex, display=False: Markup(as_element(latex, display=display))
-    environment.globals["cite"] = _cite
-    environment.globals["references"] = REFERENCES
-    environment.globals["expected_value"] = expected_value
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    environment.filters.update(
+        significant=significant,
+        num=_num,
+        exact=exact,
+        like=like,
+        network=network_name,
+        networks=with_network_names,
+        isolated=isolated,
+        date=long_date,
+    )
+    environment.globals.update(
+        medium=medium,
+        cite=_cite,
+        references=REFERENCES,
+        expected_value=expected_value,
+        **_media(medium, folder),
+        **_numbering(numbered),
+    )
     return environment
+
+
+def _num(value: float, digits: int = 4) -> Markup:
+    """A number as people write it, kept in one piece and left to right in any text."""
+    return isolated(significant(value, digits))
+
+
+def _media(medium: Medium, folder: Path | None) -> dict[str, Callable[..., Any]]:
+    """How formulas, pictures and figures get into a page of that medium."""
+
+    def math(latex: str, said: str = "", *, display: bool = False) -> Markup:
+        if medium == "export":
+            # Read back by the exports, which write dollars around it.
+            return Markup('<code class="math {}">{}</code>').format("display" if display else "inline", latex)
+        draw = mathematics.as_mathml if medium == "screen" else mathematics.as_image
+        return Markup(draw(latex, display=display, **({"said": said} if said else {})))
+
+    def picture(png: str | bytes, alt: str, width: int, height: int, pixelated: bool = False) -> Markup:
+        """An <img> of a PNG, as bytes or in base 64, with everything inside."""
+        data = base64.b64decode(png) if isinstance(png, str) else png
+        return Markup('<img{} width="{}" height="{}" alt="{}" src="{}">').format(
+            Markup(' class="px"') if pixelated else "",
+            width,
+            height,
+            alt,
+            inline.picture(data, "print" if medium == "print" else "screen"),
+        )
+
+    def drawing(file: FigureFile, identifier: str) -> Markup:
+        """A figure's <svg>, with everything inside."""
+        svg = (_inside(folder) / file.path).read_text(encoding="utf-8")
+        return Markup(inline.svg_for_screen(svg, f"{identifier}-", file.alt))
+
+    def printed_width(file: FigureFile) -> str:
+        """How wide a drawing is printed, as CSS."""
+        svg = (_inside(folder) / file.path).read_text(encoding="utf-8")
+        found = re.search(r'<svg\b[^>]*\bwidth="([\d.]+)pt"', svg)
+        return f"{PRINTED * float(found[1]):.1f}pt" if found else "100%"
+
+    def alive(file: FigureFile) -> dict[str, Any]:
+        """What a browser shows in a figure's place."""
+        return live.load(_inside(folder) / file.live)
+
+    def answer(words: Answer) -> Markup:
+        return words.html(
+            lambda latex, display: math(latex, display=display),
+            lambda png: inline.picture(png, "print" if medium == "print" else "screen"),
+        )
+
+    return {
+        "math": math,
+        "picture": picture,
+        "drawing": drawing,
+        "printed_width": printed_width,
+        "alive": alive,
+        "answer_html": answer,
+    }
+
+
+def _inside(folder: Path | None) -> Path:
+    if folder is None:
+        raise ValueError("a page with figures needs the folder in which they lie")
+    return folder
+
+
+def _numbering(numbered: dict[tuple[str, str], int]) -> dict[str, Callable[..., Any]]:
+    """Figures and tables count separately through the whole report."""
+    counts: dict[str, int] = {}
+
+    def number_of(kind: str, name: str) -> int:
+        """The next number of "figure" or "table", kept under a name for texts that refer to it."""
+        counts[kind] = counts.get(kind, 0) + 1
+        numbered[kind, name] = counts[kind]
+        return counts[kind]
+
+    def reference(kind: str, name: str) -> int:
+        """The number that a figure or table has anywhere in the report; 0 the first time through."""
+        return numbered.get((kind, name), 0)
+
+    return {"number_of": number_of, "reference": reference}

@@ -1,21 +1,22 @@
-"""From what is stored to what is handed on: figures, grades.json, manifest.json, report.html, report.pdf."""
+"""From what is stored to what is handed on: figures, grades, manifest.json, report.html, report.pdf."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tfviz import backend
-from tfviz.backend import machine
+from tfviz import backend, language
 from tfviz.errors import BadFileError
 from tfviz.experiment import fingerprint, grading
 from tfviz.experiment.grading import Verdict
-from tfviz.experiment.part import Part, settings_from
-from tfviz.experiment.store import PartResult, Store
-from tfviz.files.atomic import write_json
+from tfviz.experiment.part import Drawing, Part, settings_from
+from tfviz.experiment.store import PartResult, Store, Written
+from tfviz.files.atomic import write_json, write_text
 from tfviz.files.program import commit
+from tfviz.report import answers as students
 from tfviz.report import page
+from tfviz.report.personal import Personal
 
 Say = Callable[[str], None]
 
@@ -26,57 +27,98 @@ class Published:
 
     Attributes:
         results: by part, as the report shows them.
-        verdicts: on every expected value.
+        verdicts: on every expected value of the parts that the report has.
         files: the pages.
-        no_pdf: why the PDF could not be made; "" if it was.
+        no_pdf: why the PDF could not be made; "" if it was, or was not asked for.
+        notes: what a reader of the terminal should know, one line each.
     """
 
     results: Mapping[str, PartResult]
     verdicts: Sequence[Verdict]
-    files: Sequence[Path]
-    no_pdf: str
+    files: Sequence[Path] = ()
+    no_pdf: str = ""
+    notes: Sequence[str] = field(default_factory=tuple)
 
 
-def publish(out: Path, parts: Sequence[Part], say: Say, *, redraw: bool = False) -> Published:
+def publish(
+    out: Path,
+    parts: Sequence[Part],
+    say: Say,
+    *,
+    redraw: bool = False,
+    asked_for: Sequence[str] | None = None,
+    personal: Personal | None = None,
+    answers: Path | None = None,
+    pending: Mapping[str, str] | None = None,
+    pdf: bool = True,
+    exports: Sequence[str] = (),
+) -> Published:
     """Draw, grade and render what is stored.
 
     Args:
         out: the output folder.
-        parts: in report order.
+        parts: all there are, in report order.
         say: called with one line per figure that could not be drawn.
         redraw: whether also figures are drawn again that would come out the same.
+        asked_for: ids of the parts that the report has in any case, beside those that are stored; None: all.
+        personal: whose report it is, and in which language.
+        answers: folder with the author's own words, one file a part.
+        pending: why a part that will be computed in this run is not there yet, by id.
+        pdf: whether to make the PDF, too.
+        exports: what else, of `tfviz.report.export.KINDS`.
 
     Returns:
-        What was written; without results nothing is.
+        What was written; where there is nothing stored and nothing pending, nothing is.
     """
+    personal, pending = personal or Personal(), pending or {}
     store = Store(out)
     results = store.load_all([part.ID for part in parts])
-    if not results:
-        return Published({}, (), (), "")
-    for part in parts:
-        if (result := results.get(part.ID)) and result.status == "done":
-            results[part.ID] = _shown(part, draw(store, part, result, say, redraw=redraw))
-    verdicts = grading.grade_all({part.ID: part.EXPECTED for part in parts}, results)
-    write_json(out / "grades.json", grading.as_json(verdicts))
-    store.write_manifest(results, [part.ID for part in parts])
-    sections = [
-        page.Section(
-            part.ID,
-            part.TITLE,
-            part.TRACK,
-            results.get(part.ID),
-            [verdict for verdict in verdicts if verdict.part == part.ID],
-            _published(part),
-        )
-        for part in parts
-    ]
-    about = {"commit": commit(), "created": machine.now(), "versions": backend.versions()}
-    files = [page.write_html(out, page.render(sections, about))]
-    try:
-        files.append(page.write_pdf(out, page.render(sections, about, mathml=False)))
-    except page.PdfUnavailableError as error:
-        return Published(results, verdicts, files, str(error))
-    return Published(results, verdicts, files, "")
+    for waiting in pending:
+        results.pop(waiting, None)  # what an earlier run left of it is about to be replaced
+    if not results and not pending:
+        return Published({}, ())
+    with language.use(personal.language or language.SOURCE):
+        for part in parts:
+            if (result := results.get(part.ID)) and result.status == "done":
+                results[part.ID] = _shown(part, draw(store, part, result, say, redraw=redraw))
+        shown = [part for part in parts if asked_for is None or part.ID in {*asked_for, *results, *pending}]
+        expected = {part.ID: part.EXPECTED for part in shown}
+        verdicts = grading.grade_all(expected, results)
+        if not pending:
+            with language.use(language.SOURCE):  # for programs
+                graded = grading.grade_all(expected, results)
+            write_json(out / "grades.json", grading.as_json(graded))
+            write_text(out / "grades.csv", grading.as_csv(graded))
+        store.write_manifest(results, [part.ID for part in parts])
+        words = students.read(answers, [part.ID for part in parts])
+        sections = [
+            page.Section(
+                part.ID,
+                part.TITLE,
+                part.TRACK,
+                results.get(part.ID),
+                [verdict for verdict in verdicts if verdict.part == part.ID],
+                _published(part),
+                words.by_part.get(part.ID),
+                pending.get(part.ID, ""),
+            )
+            for part in shown
+        ]
+        about = page.About(commit(), _computed(results.values()), backend.versions(), personal)
+        files = [page.write_html(out, page.render(sections, about, folder=out))]
+        if exports:
+            from tfviz.report import export
+
+            files += export.write(
+                exports, out, page.render(sections, about, folder=out, medium="export"), results
+            )
+        if not pdf:
+            return Published(results, verdicts, files, notes=words.notes)
+        try:
+            files.append(page.write_pdf(out, page.render(sections, about, folder=out, medium="print")))
+        except page.PdfUnavailableError as error:
+            return Published(results, verdicts, files, str(error), words.notes)
+    return Published(results, verdicts, files, notes=words.notes)
 
 
 def draw(store: Store, part: Part, result: PartResult, say: Say, *, redraw: bool = False) -> PartResult:
@@ -102,10 +144,8 @@ def draw(store: Store, part: Part, result: PartResult, say: Say, *, redraw: bool
     except BadFileError as error:
         return PartResult(part.ID, "not run", reason=str(error))
 
-    def write(folder: Path) -> tuple[list[tuple[Path, str, str]], dict[str, str]]:
-        from tfviz import figures
-
-        written: list[tuple[Path, str, str]] = []
+    def write(folder: Path) -> tuple[list[Written], dict[str, str]]:
+        written: list[Written] = []
         not_drawn: dict[str, str] = {}
 
         def failed(name: str, error: Exception) -> None:
@@ -120,14 +160,27 @@ def draw(store: Store, part: Part, result: PartResult, say: Say, *, redraw: bool
             return written, not_drawn
         for drawing in drawings:
             try:
-                path = figures.save(drawing.draw(), folder / drawing.name)
+                written.append(_written(drawing, folder))
             except Exception as error:
                 failed(drawing.name, error)
-            else:
-                written.append((path, drawing.caption, drawing.alt))
         return written, not_drawn
 
     return store.save_figures(result, key, write)
+
+
+def _written(drawing: Drawing, folder: Path) -> Written:
+    """A drawing as files in a folder."""
+    from tfviz import figures
+    from tfviz.figures import live
+
+    path = figures.save(drawing.draw(), folder / drawing.name)
+    shown = live.save(drawing.live(), folder / drawing.name) if drawing.live else None
+    return Written(path, drawing.caption, drawing.alt, drawing.finding, shown)
+
+
+def _computed(results: Iterable[PartResult]) -> str:
+    """When the last of the results was computed: the date of the report, which rendering again does not change."""
+    return max((result.provenance.get("started", "") for result in results), default="")
 
 
 def _published(part: Part) -> dict[str, float]:

@@ -1,0 +1,121 @@
+import pytest
+
+from tests.fake_part import FakePart
+from tfviz.experiment.durations import TRUST, Estimate, about, expected, took
+from tfviz.experiment.store import PartResult
+from tfviz.files.atomic import read_json
+from tfviz.files.program import asset
+from tfviz.parts import PARTS
+
+
+def stored(part, seconds, *, quick=False, status="done"):
+    return {part: PartResult(part, status, provenance={"seconds": seconds, "quick": quick})}
+
+
+def test_recorded_seconds_go_before_typical_ones():
+    typical = read_json(asset("typical_seconds.json"))
+    part, other = FakePart(ID="class_image"), FakePart(ID="occlusion_map")
+    found = expected([other, part], stored("class_image", 7.5), quick=False, train=False)
+    assert found == {"occlusion_map": typical["full"]["occlusion_map"], "class_image": 7.5}
+    assert list(found) == ["occlusion_map", "class_image"]
+
+
+def test_a_shorter_run_says_nothing_of_a_full_one():
+    typical = read_json(asset("typical_seconds.json"))
+    part = FakePart(ID="class_image")
+    full, quick = stored("class_image", 7.5), stored("class_image", 2.5, quick=True)
+    assert expected([part], quick, quick=False, train=False) == {
+        "class_image": typical["full"]["class_image"]
+    }
+    assert expected([part], full, quick=True, train=False) == {"class_image": typical["quick"]["class_image"]}
+    assert expected([part], quick, quick=True, train=False) == {"class_image": 2.5}
+    same = FakePart(ID="class_image", QUICK=FakePart().SETTINGS)
+    assert expected([same], full, quick=True, train=False) == {"class_image": 7.5}
+
+
+def test_what_did_not_end_and_what_nobody_measured_says_nothing():
+    part = FakePart(ID="fake")
+    assert expected([part], stored("fake", 7.5, status="failed"), quick=False, train=False) == {"fake": None}
+    assert expected([part], {}, quick=True, train=False) == {"fake": None}
+
+
+def test_the_time_of_a_training_is_not_known():
+    typical = read_json(asset("typical_seconds.json"))
+    part = FakePart(ID="cifar_cnn", INPUTS=("data_dir", "train"))
+    assert expected([part], stored("cifar_cnn", 7000.0), quick=False, train=True) == {"cifar_cnn": None}
+    without = expected([part], stored("cifar_cnn", 7000.0), quick=False, train=False)
+    assert without == {"cifar_cnn": typical["full"]["cifar_cnn"]}, "what is stored may have trained"
+
+
+def test_every_part_has_typical_seconds():
+    for quick in (False, True):
+        seconds = expected(PARTS, {}, quick=quick, train=False)
+        assert all(value is not None for value in seconds.values()), seconds
+        assert sum(seconds.values()) > 10
+
+
+def test_what_is_left_follows_this_run_s_pace():
+    estimate = Estimate({"a": TRUST, "b": 30.0, "c": 60.0})
+    assert estimate.left() == TRUST + 90
+    assert estimate.left("a", 5.0) == TRUST + 85
+    estimate.ends("a", 3 * TRUST)
+    assert estimate.pace == 2.0, "this pace of 3 counts as much as the recorded one"
+    assert estimate.left() == 180.0
+    assert estimate.left("b", 20.0) == 160.0
+    assert (estimate.passed, estimate.total) == (TRUST, TRUST + 90)
+    assert estimate.running("b", 20.0) == 10.0
+
+
+def test_a_part_that_takes_longer_than_expected_takes_nothing_from_the_others():
+    estimate = Estimate({"a": 10.0, "b": 30.0})
+    assert estimate.left("a", 1000.0) == 30.0
+
+
+def test_parts_that_were_kept_or_failed_leave_the_pace_alone():
+    estimate = Estimate({"a": 10.0, "b": 30.0})
+    estimate.ends("a")
+    assert estimate.pace == 1.0
+    assert estimate.left() == 30.0
+
+
+def test_a_part_whose_time_nobody_knew_says_nothing_of_the_pace():
+    estimate = Estimate({"a": None, "b": 30.0})
+    estimate.ends("a", 5000.0)
+    assert (estimate.pace, estimate.words()) == (1.0, "about 30 s left")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        ({"a": 540.0}, "about 9 min left"),
+        ({"a": 540.0, "b": None}, "about 9 min left, not counting b"),
+        ({"a": None}, ""),
+        ({}, ""),
+    ],
+)
+def test_what_is_left_in_words(seconds, words):
+    assert Estimate(seconds).words() == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.0, "a few seconds"),
+        (9.9, "a few seconds"),
+        (14.0, "about 10 s"),
+        (86.0, "about 90 s"),
+        (95.0, "about 2 min"),
+        (5000.0, "about 83 min"),
+        (9000.0, "about 2.5 h"),
+    ],
+)
+def test_times_that_are_not_known_exactly(seconds, words):
+    assert about(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(14.12, "14.1 s"), (680.0, "11 min 20 s"), (119.7, "2 min 0 s"), (7500.0, "2 h 5 min")],
+)
+def test_measured_times(seconds, words):
+    assert took(seconds) == words

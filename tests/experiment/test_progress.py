@@ -1,0 +1,145 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from tfviz.experiment.progress import QUIET, Reporter
+
+
+class Log:
+    """A reporter whose lines are kept, with a clock of its own."""
+
+    def __init__(self, *, terminal=False):
+        self.now, self.file = 0.0, io.StringIO()
+        console = Console(file=self.file, force_terminal=terminal, width=120, soft_wrap=True, highlight=False)
+        self.reporter = Reporter(console, lambda: self.now)
+
+    @property
+    def lines(self):
+        return self.file.getvalue().splitlines()
+
+    def bottom(self):
+        """What stands below the lines on a terminal."""
+        console = Console(file=io.StringIO(), width=120)
+        console.print(self.reporter._bottom())
+        return " ".join(console.file.getvalue().split())
+
+
+def test_off_a_terminal_a_part_is_a_line_when_it_starts_and_one_when_it_ends():
+    log = Log()
+    with log.reporter as reporter:
+        reporter.plan({"kept": 0.0, "one": 20.0, "two": 600.0})
+        reporter.ends("kept", "unchanged, kept")
+        reporter.starts("one", "squeezenet")
+        log.now += 60
+        reporter.ends("one", "done in 60.0 s", 60.0)
+        reporter.starts("two", None)
+        reporter.ends("two", "failed: [b]no[/b]")
+    assert log.lines == [
+        "[1 of 3] kept: unchanged, kept",
+        "[2 of 3] one: running on squeezenet, about 10 min left",
+        "[2 of 3] one: done in 60.0 s",
+        "[3 of 3] two: running, about 20 min left",
+        "[3 of 3] two: failed: [b]no[/b]",
+    ]
+
+
+def test_without_a_plan_a_part_is_only_named():
+    log = Log()
+    log.reporter.starts("one", None)
+    log.reporter.ends("one", "done in 1.0 s", 1.0)
+    assert log.lines == ["one: running", "one: done in 1.0 s"]
+
+
+def test_off_a_terminal_what_is_quick_inside_a_part_says_nothing():
+    log = Log()
+    for step in range(101):
+        log.now += 0.01
+        log.reporter.progress("one", step, 100)
+    assert log.lines == []
+
+
+def test_off_a_terminal_what_takes_long_says_its_quarters():
+    log = Log()
+    for step in range(1001):
+        log.now += QUIET / 100
+        log.reporter.progress("one", step, 1000)
+    assert log.lines == ["  one: 25 %", "  one: 50 %", "  one: 75 %", "  one: 100 %"]
+    log.reporter.progress("one", 0, 1000)
+    log.now += QUIET
+    log.reporter.progress("one", 300, 1000)
+    assert log.lines[4:] == ["  one: 25 %"], "another time it begins anew"
+
+
+def test_what_a_part_that_failed_left_unfinished_is_forgotten():
+    log = Log()
+    for how in ("failed: x", "done"):
+        log.reporter.progress("training", 0, 4)
+        log.now += QUIET
+        log.reporter.progress("training", 3, 4)
+        log.reporter.ends("one", how)
+    assert log.lines == ["  training: 75 %", "one: failed: x", "  training: 75 %", "one: done"]
+
+
+def test_quarters_are_never_a_flood():
+    log = Log()
+    for step in range(5):
+        log.now += QUIET * 0.4
+        log.reporter.progress("one", step, 4)
+    assert log.lines == ["  one: 75 %"]
+
+
+def test_on_a_terminal_one_bar_shows_the_whole_run():
+    log = Log(terminal=True)
+    reporter = log.reporter
+    assert log.bottom() == ""
+    reporter.plan({"one": 60.0, "two": 180.0})
+    assert log.bottom().startswith("0 of 2 parts done ")
+    assert log.bottom().endswith("about 4 min left")
+    reporter.starts("one", None)
+    log.now += 59
+    assert log.bottom().endswith("one about 3 min left")
+    reporter.ends("one", "done in 60.0 s", 60.0)
+    reporter.starts("two", None)
+    log.now += 130
+    assert log.bottom().startswith("1 of 2 parts done ")
+    assert log.bottom().endswith("two about 50 s left")
+
+
+@pytest.mark.parametrize("seconds", [60.0, None])
+def test_the_bar_is_as_long_as_its_part_of_the_run(seconds):
+    """Of seconds where they are known, else of parts."""
+    log = Log(terminal=True)
+    log.reporter.plan(dict.fromkeys("abcd", seconds))
+    for part in "abc":
+        log.reporter.ends(part, "done")
+    row, _ = log.reporter._bottom().renderables
+    (bar,) = row.columns[1].cells
+    assert bar.completed / bar.total == 0.75
+
+
+def test_on_a_terminal_a_part_that_starts_is_no_line_and_its_bars_go_with_it():
+    log = Log(terminal=True)
+    reporter = log.reporter
+    reporter.plan({"one": None})
+    reporter.starts("one", None)
+    reporter.progress("weights.npy", 1, 4, "slow")
+    assert "weights.npy" in log.bottom()
+    assert "25%" in log.bottom()
+    assert "slow" in log.bottom()
+    assert log.lines == []
+    reporter.progress("weights.npy", 4, 4)
+    assert "weights.npy" not in log.bottom()
+    reporter.progress("one", 1, 4)
+    reporter.ends("one", "failed: x")
+    assert log.lines == ["[1 of 1] one: failed: x"]
+    assert "25%" not in log.bottom()
+
+
+def test_the_bars_are_gone_when_the_block_ends():
+    log = Log(terminal=True)
+    with log.reporter as reporter:
+        reporter.plan({"one": 60.0})
+        reporter.say("a line")
+    last = log.file.getvalue().rpartition("a line")[2]
+    assert last.endswith("\x1b[2K"), "the last thing written takes a line away"
