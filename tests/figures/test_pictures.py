@@ -3,7 +3,7 @@ import pytest
 from matplotlib.colors import to_hex, to_rgba
 
 from tfviz import figures as draw
-from tfviz.figures.style import BLACK, COLUMN, MARKS, PAGE, PALETTE, WHITE
+from tfviz.figures.style import BLACK, COLUMN, MARKS, PALETTE, WHITE
 
 ORANGE, BLUE, *_ = MARKS
 
@@ -135,15 +135,31 @@ def test_picture_table_shows_a_map_in_grey_around_0():
     assert image.get_clim() == (0, 1)
 
 
-@pytest.mark.parametrize(("columns", "cell", "width"), [(3, 1.4, COLUMN), (5, 1.4, PAGE), (4, 1.0, COLUMN)])
-def test_a_table_s_pictures_fill_the_text_s_or_the_page_s_width(columns, cell, width):
-    figure = draw.picture_table([("", [np.zeros((2, 3, 3))] * columns)] * 2, cell=cell)
-    assert figure.get_figwidth() == pytest.approx(width)
+def test_a_table_s_pictures_fill_the_text_s_width():
+    figure = draw.picture_table([("", [np.zeros((2, 3, 3))] * 4)] * 2)
+    assert figure.get_figwidth() == pytest.approx(COLUMN)
     boxes = [axes.get_position() for axes in figure.axes]
     assert (min(box.x0 for box in boxes), max(box.x1 for box in boxes)) == pytest.approx((0, 1))
     assert (min(box.y0 for box in boxes), max(box.y1 for box in boxes)) == pytest.approx((0, 1))
     for box in boxes:  # nothing is left between a picture and its axes
-        assert box.width * width / (box.height * figure.get_figheight()) == pytest.approx(3 / 2)
+        assert box.width * COLUMN / (box.height * figure.get_figheight()) == pytest.approx(3 / 2)
+
+
+@pytest.mark.parametrize(("label", "left"), [("", 0), ("a", COLUMN - 2 * 0.5 - 0.07)])
+def test_a_table_s_pictures_are_no_larger_than_asked_and_end_where_the_text_does_if_they_are_labelled(
+    label, left
+):
+    figure = draw.picture_table([(label, [np.zeros((3, 3, 3))] * 2)], largest=0.5)
+    assert figure.get_size_inches() == pytest.approx((COLUMN, 0.5))
+    first, second = (axes.get_position() for axes in figure.axes)
+    assert first.width * COLUMN == pytest.approx(0.5)
+    assert first.x0 * COLUMN == pytest.approx(left)
+    assert second.x0 * COLUMN == pytest.approx(left + 0.57)
+
+
+def test_a_long_label_takes_lines_that_are_about_equally_long():
+    figure = draw.picture_table([("it sees: raw, mean left in", [np.zeros((3, 3, 3))])])
+    assert figure.axes[0].get_ylabel() == "it sees: raw,\nmean left in"
 
 
 def test_a_heading_too_long_for_its_picture_takes_several_lines():

@@ -9,6 +9,8 @@ from html import unescape
 import numpy as np
 from matplotlib.figure import Figure
 
+from tests.hebrew import english_in
+from tfviz import language
 from tfviz.experiment.grading import grade_all
 from tfviz.experiment.part import Findings, Number, settings_from
 from tfviz.experiment.store import FigureFile, PartResult
@@ -46,7 +48,14 @@ def drawn(part, findings, settings):
 
 
 def html_of(part, findings, settings, **provenance):
-    """The report's page with this one part, from its stored findings."""
+    """The report's page with this one part, from its stored findings, whose page in Hebrew says nothing in English."""
+    with language.use("he"):
+        english = english_in(_html_of(part, findings, settings, **provenance))
+    assert not english, english
+    return _html_of(part, findings, settings, **provenance)
+
+
+def _html_of(part, findings, settings, **provenance):
     usual = {
         "network": "",
         "weights": {"sha256": "0" * 64, "source": "made for a test"},

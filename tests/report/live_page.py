@@ -15,7 +15,7 @@ from tfviz.figures import live, style
 from tfviz.files.program import templates
 from tfviz.report import inline
 
-EARLY = "document.documentElement.className='js'"
+EARLY = "document.documentElement.className='js';document.fonts.forEach(face=>face.load())"
 BASE = """
 html{font:17px/1.62 sans-serif;color:var(--ink);background:var(--paper)}
 body{margin:0}main{max-inline-size:924px;margin-inline:auto;padding-inline:20px}

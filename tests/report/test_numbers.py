@@ -69,7 +69,10 @@ def test_every_network_has_a_name_for_people_and_additions_stay():
         ("published", "equal", 104.0, 0.01, "", "104"),
         ("published theory", "equal", 2_328_676, 0, "", "2\u202f328\u202f676"),
         ("reference", "equal", 47.12, 0.01, "", "47.120"),
-        ("own bound", "at most", 0.9, 0.0, "", "≤ 0.9000"),
+        ("reference", "at most", 1e-5, 0, "", "≤ 10⁻⁵"),
+        ("own bound", "at most", 0.9, 0.0, "", "≤ 0.9"),
+        ("own bound", "at least", 0.847, 0.005, "", "≥ 0.847"),
+        ("own bound", "equal", -2.0, 0.75, "", "−2.00"),
     ],
 )
 def test_a_published_value_has_the_digits_that_were_published(
@@ -86,7 +89,7 @@ def test_what_would_be_rounded_to_0_keeps_its_size():
 
 def test_settings_are_written_without_zeros_that_say_nothing():
     assert [exact(value) for value in (1e-6, 0.9778, 500000.0, 0.005, 30, 1.5e-9, 0.1)] == [
-        "1 × 10⁻⁶",
+        "10⁻⁶",
         "0.9778",
         "500\u202f000",
         "0.005",

@@ -1,7 +1,7 @@
 """Text that runs from right to left, in drawings: browsers order it, WeasyPrint draws an SVG's letters as they come.
 
-Of the Unicode bidirectional algorithm this is what labels of one line need: letters, numbers, neutral signs, and
-isolates that do not lie in each other.
+Of the Unicode bidirectional algorithm this is what labels of one line need: letters, numbers, neutral signs, pairs of
+brackets, and isolates that do not lie in each other.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from itertools import groupby
 from unicodedata import bidirectional
 
 _MIRRORED = str.maketrans("()[]{}<>«»≤≥", ")(][}{><»«≥≤")
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
 _TEXT = re.compile(r"<text ([^>]*)>([^<]+)</text>")
 _PIECE = re.compile("[\u2066-\u2068]([^\u2066-\u2069]*)\u2069|(.)")
 _MARKS = dict.fromkeys(map(ord, "\u200e\u200f\u2066\u2067\u2068\u2069"))
@@ -55,7 +56,7 @@ def visual(text: str) -> str:
         for inner, letter in _PIECE.findall(text)
     ]
     base = "R" if from_the_right("".join(piece for piece, _ in pieces)) else "L"
-    levels = _levels([kind for _, kind in pieces], base)
+    levels = _levels(pieces, base)
     order = list(range(len(pieces)))
     for level in range(max(levels, default=0), 0, -1):  # runs are turned round from the highest level down
         runs = groupby(order, key=lambda place: levels[place] >= level)
@@ -67,18 +68,28 @@ def visual(text: str) -> str:
     return "".join(shown).translate(_MARKS)
 
 
-def _levels(kinds: list[str], base: str) -> list[int]:
-    """The level of each character: even from left to right, odd from right to left."""
-    kinds = [{"AL": "R", "NSM": "R"}.get(kind, kind) for kind in kinds]
-    before, last = base, base
+def _levels(pieces: list[tuple[str, str]], base: str) -> list[int]:
+    """The level of each (character, its kind): even from left to right, odd from right to left."""
+    kinds = [{"AL": "R", "NSM": "R"}.get(kind, kind) for _, kind in pieces]
+    for place in range(1, len(kinds) - 1):  # within a number
+        if kinds[place] in ("ES", "CS") and kinds[place - 1] == kinds[place + 1] == "EN":
+            kinds[place] = "EN"
+    for ends, run in groupby(range(len(kinds)), key=lambda place: kinds[place] == "ET"):  # at one, as a % is
+        places = list(run)
+        if ends and "EN" in (*kinds[: places[0]][-1:], *kinds[places[-1] + 1 :][:1]):
+            kinds[places[0] : places[-1] + 1] = ["EN"] * len(places)
+    last = base
     for place, kind in enumerate(kinds):
-        after = kinds[place + 1] if place + 1 < len(kinds) else base
-        if (kind in ("ES", "CS") and before == after == "EN") or (kind == "ET" and "EN" in (before, after)):
-            kind = "EN"  # what belongs to a number
-        kinds[place] = before = kind
         last = kind if kind in ("L", "R") else last
         if kind == "EN" and last == "L":
             kinds[place] = "L"
+    # Both brackets of a pair run as the line does, unless all inside and what stands before runs the other way.
+    for opening, closing in _pairs([piece for piece, _ in pieces]):
+        directions = [{"EN": "R"}.get(kind, kind) for kind in kinds]
+        inside = {*directions[opening + 1 : closing]} & {"L", "R"}
+        before = next((kind for kind in reversed(directions[:opening]) if kind in ("L", "R")), base)
+        if inside:
+            kinds[opening] = kinds[closing] = base if base in inside else before
     # What is neither takes the direction that it has on both sides, or else the line's.
     sides = [{"EN": "R"}.get(kind, kind) for kind in kinds]
     resolved: list[str] = []
@@ -90,6 +101,19 @@ def _levels(kinds: list[str], base: str) -> list[int]:
             [left if left == right else base] * len(places) if neutral else [kinds[place] for place in places]
         )
     return [{"L": 2 * (base == "R"), "R": 1, "EN": 2}[kind] for kind in resolved]
+
+
+def _pairs(letters: list[str]) -> list[tuple[int, int]]:
+    """The places of brackets that belong together, in the order of the opening ones."""
+    pairs, opened = [], list[tuple[str, int]]()
+    for place, letter in enumerate(letters):
+        if letter in _CLOSING:
+            opened.append((_CLOSING[letter], place))
+        elif letter in [closing for closing, _ in opened]:
+            while (last := opened.pop())[0] != letter:
+                pass
+            pairs.append((last[1], place))
+    return sorted(pairs)
 
 
 def _other_anchor(attributes: str) -> str:

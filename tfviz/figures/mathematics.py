@@ -17,6 +17,8 @@ from tfviz.language import gettext as _
 
 _SIZE = 100.0  # ziamath's points to the em: only the ratio to the drawing's size matters
 _EM = 1.06  # of the text around it: letters of the two fonts are then equally large
+_AFTER = 4.0  # of the same: what is left after the last letter's ink
+_LETTER = re.compile(r'<use [^>]*\bx="(\S+)"[^>]*\bwidth="(\S+)"')
 _SPACED = frozenset("=<>≤≥≠≈∼∈→←↦+−×·⋅⊙∣")
 _SAID = str.maketrans({"-": "−", "\u2061": "", "\u2062": "", "\u2063": "", "\u00a0": " ", "\u2003": " "})
 _TIDY = (
@@ -72,10 +74,26 @@ def _drawn(latex: str, display: bool) -> str:
     found = re.search(r'viewBox="(\S+) (\S+) (\S+) (\S+)"', svg)
     if not found:
         raise ValueError(f"the formula {latex} was drawn without a size")
-    _left, top, width, height = (_EM * float(length) / _SIZE for length in found.groups())
-    style = f"width:{width:.3f}em;height:{height:.3f}em;vertical-align:{-(top + height):.3f}em"
+    left, top, width, height = map(float, found.groups())
+    if not display:
+        begins = _begins(svg, left)
+        width, left = width + left - begins + _AFTER, begins
+        svg = svg.replace(found[0], f'viewBox="{left:g} {top:g} {width:g} {height:g}"', 1)
+        svg = re.sub(r' width="\S+"', f' width="{width:g}"', svg, count=1)
+    wide, tall, below = (_EM * length / _SIZE for length in (width, height, top + height))
+    style = f"width:{wide:.3f}em;height:{tall:.3f}em;vertical-align:{-below:.3f}em"
     data = base64.b64encode(svg.encode()).decode()
     return f'style="{style}" src="data:image/svg+xml;base64,{data}"'
+
+
+def _begins(svg: str, ink: float) -> float:
+    """Where an inline drawing begins: with the space that belongs to its first letter, as text does.
+
+    The space before a function's name, which is drawn as a letter of no width, is the text's own.
+    """
+    letters = [(float(x), float(width)) for x, width in _LETTER.findall(svg)]
+    first = min((x for x, width in letters if width), default=ink)
+    return first if letters and letters[0][1] == 0 else min(ink, first)
 
 
 def _said(element: ET.Element) -> str:

@@ -20,7 +20,7 @@ from tfviz.language import gettext as _
 Array = npt.NDArray[Any]
 
 _GAP, _APART = 0.07, 0.2  # inches between pictures, and between those that have a bar each
-_LARGEST, _LABEL = 2.3, 1.2  # inches: how wide a picture in a table is at most, and the label before a row
+_LARGEST, _LABEL = 2.3, 1.25  # inches: how wide a picture in a table is at most, and the label before a row
 _OVER = 0.62  # how opaque a map over a picture is
 _MIDDLE_GREY = 0.35 + 0.65 / 2  # of a picture in grey, on which the colour of a legend is shown
 
@@ -91,7 +91,7 @@ def picture_table(
             larger, in the opposite corner.
     """
     columns = max(len(pictures) for _label, pictures in rows)
-    rows = [(wrapped(label, _LABEL), pictures) for label, pictures in rows]
+    rows = [(_balanced(label, _LABEL), pictures) for label, pictures in rows]
     before = max(width_of(label) for label, _pictures in rows)
     before += 0.1 if before else 0
     side = min((COLUMN - before + _GAP) / columns - _GAP, largest)
@@ -311,6 +311,17 @@ def _place(figure: Figure, left: float, top: float, width: float, height: float)
     axes = figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
     axes.set_anchor("NW")
     return axes
+
+
+def _balanced(text: str, width: float) -> str:
+    """A text in as many lines as a width asks for, none of them much shorter than it need be."""
+    lines = wrapped(text, width)
+    for narrower in np.arange(width, 0.4, -0.05):
+        tried = wrapped(text, float(narrower))
+        if tried.count("\n") > lines.count("\n"):
+            break
+        lines = tried
+    return lines
 
 
 def _above(texts: Sequence[str]) -> float:

@@ -352,7 +352,8 @@ def confusion_matrix(counts: Array, classes: Sequence[str]) -> Figure:
             )
     axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(classes)), classes)
-    axes.set(xlabel=_("the network says"), ylabel=_("label"))
+    axes.set_title(_("label"), x=0, ha="right", fontweight=400, color=SOFT)
+    axes.set_xlabel(_("the network says"))
     return figure
 
 

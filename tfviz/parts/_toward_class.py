@@ -193,7 +193,8 @@ def percent(share: float) -> str:
         return ">\u202f99.99\u202f%"
     if 0 < percent < 0.01:
         return "<\u202f0.01\u202f%"
-    return f"{percent:.2f}\u202f%" if 99 < percent < 100 else f"{percent:.3g}\u202f%"
+    digits = f"{percent:.2f}" if 99 < percent < 100 else f"{percent:#.3g}".rstrip(".") if percent else "0"
+    return f"{digits}\u202f%"
 
 
 def ends(arrays: Mapping[str, Array], which: str) -> tuple[str, str]:

@@ -63,6 +63,7 @@ EXPECTED = (
         "published",
         "track B",
         ("alexnet",),
+        written="1.0",
         label=marked("probability, on the probability itself"),
     ),
     Expected(
@@ -169,7 +170,8 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
         Drawing(
             "last",
             _(
-                "After the last step, for every seed, with the probability of “{name}” that each picture has."
+                "After the last step, for every seed; over each column the probability of “{name}” of its upper and "
+                "of its lower picture."
             ).format(name=name),
             _("Pairs of pictures, one pair for each seed."),
             lambda: draw.picture_table(

@@ -231,6 +231,7 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
             lambda: draw.picture_table(
                 [(label, pictures[run]) for run, label in labels.items()],
                 [_("step {step}").format(step=step) for step in steps],
+                largest=0.82,
             ),
             taken.format(name=name),
             lambda: live.Steps(

@@ -376,6 +376,7 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
             lambda: draw.picture_table(
                 [(label, corners[name]) for name, label in names.items()],
                 [_("step {step}").format(step=step) for step in steps],
+                largest=0.82,
             ),
             _("A grid of squares can be seen in the corner.")
             if max(grids) > settings.visible_grid

@@ -259,6 +259,7 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
         for name, _words in _READINGS
     }
     wrong = min(off[name] for name, _words in _READINGS[:-1])
+    pair = "({},\u00a0{})"
     return (
         Drawing(
             "functions",
@@ -298,7 +299,7 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
                 (_("|x|"), truth),
                 [
                     (
-                        f"{_(words)} {isolated('({}, {})'.format(*ends[name]))}",
+                        f"{_(words)} {isolated(pair.format(*ends[name]))}",
                         arrays[f"counterexample_{name}"],
                     )
                     for name, words in _READINGS

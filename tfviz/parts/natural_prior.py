@@ -434,6 +434,7 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
                     for method, label in methods.items()
                 ],
                 [entry["name"] for entry in gallery],
+                largest=0.92,
             ),
             nearer,
             lambda: live.Pictures(
@@ -468,6 +469,7 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
                     for name, label in long.items()
                 ],
                 [_("step {step}").format(step=step) for step in steps],
+                largest=0.92,
             ),
             smoother,
             lambda: live.Steps(

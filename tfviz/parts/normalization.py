@@ -267,11 +267,12 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """The pictures, and below each what the network takes it for without the normalisation."""
     from tfviz import figures as draw
     from tfviz.figures import live
+    from tfviz.figures.style import isolated
 
     arrays, facts = findings.arrays, findings.facts
     rows = facts["pictures"]
     labels, names = facts["labels"], [row["title"] for row in rows]
-    titles = names if facts["own"] else [_(name) for name in names]
+    titles = [isolated(name) if facts["own"] else _(name) for name in names]
     shown = [
         (_("the picture"), "normalized", arrays["pictures"]),
         *(

@@ -67,6 +67,7 @@ class Settings:
 SETTINGS = Settings()
 QUICK = Settings(random_networks=40, effective_pictures=16)
 
+_TRACK = marked("track A")
 _RECURSION = marked("the recursion, by hand")
 _ONCE = marked("each layer’s products once, by hand")
 _SUM = marked("the squares of the kernels’ sides, by hand")
@@ -89,21 +90,21 @@ EXPECTED = (
             size,
             0,
             "published theory",
-            f"track A: {size} x {size} pixels",
+            _TRACK,
             label=_SIDE,
         )
         for number, size in enumerate((7, 7, 7, 9), 1)
     ),
-    Expected("weights_network_1", 49, 0, "published theory", "track A", label=_WEIGHTS),
+    Expected("weights_network_1", 49, 0, "published theory", _TRACK, label=_WEIGHTS),
     Expected("weights_network_2", 27, 0, "reference", _SUM, label=_WEIGHTS),
-    Expected("weights_network_3", 34, 0, "published theory", "track A", label=_WEIGHTS),
+    Expected("weights_network_3", 34, 0, "published theory", _TRACK, label=_WEIGHTS),
     Expected("weights_network_4", 36, 0, "reference", _SUM, label=_WEIGHTS),
     Expected(
         "multiplications_network_1",
         2_328_676,
         0,
         "published theory",
-        "track A: 49 (n - 6)^2",
+        marked("track A: 49 (n − 6)²"),
         label=_MULTIPLICATIONS,
     ),
     Expected("multiplications_network_2", 1_306_872, 0, "reference", _ONCE, label=_MULTIPLICATIONS),
@@ -578,10 +579,12 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
                 "Heat maps for conv1 to conv5, from dark to bright, each with a dashed square; in conv5 its side is "
                 "{share} of the panel’s."
             ).format(share=f"{written(100 * shares[-1], 2)}\u202f%"),
-            lambda: _smaller(
-                draw.effective_fields(rows, [f"{entry['layer']}: {entry['size']} px" for entry in effective]),
-                0.9,
-                0.9,
+            lambda: draw.effective_fields(
+                rows,
+                [
+                    _("{layer}: {side} px").format(layer=entry["layer"], side=entry["size"])
+                    for entry in effective
+                ],
             ),
             _("The deeper the layer, the smaller the share of its field that counts.")
             if shrinks(shares)

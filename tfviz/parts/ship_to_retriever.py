@@ -227,7 +227,12 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
         taken = _("The ascent on the logarithm does not make a “{name}” of every ship.").format(name=name)
     chaotic = int(numbers["published_chaotic"].value)
     rows = [
-        (_("before"), _("Ship {number} before"), arrays["start"], [f"“{each}”" for each in facts["before"]]),
+        (
+            _("before"),
+            _("Ship {number} before"),
+            arrays["start"],
+            [_("“{name}”").format(name=each) for each in facts["before"]],
+        ),
         *(
             (label, alt, arrays[objective], list(map(percent, arrays[f"{objective}_probability"][-1, 0])))
             for label, alt, objective in (

@@ -6,7 +6,7 @@ import math
 import re
 from datetime import datetime
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from tfviz import language
 from tfviz.experiment.grading import Comparison, Verdict
@@ -20,6 +20,9 @@ NETWORK_NAMES = {
     "cifar_resnet": "CIFAR-10 ResNet",
 }
 
+ADDITIONS = (language.marked("JPEG copy"), language.marked("averaged over views"))
+"""What is said in brackets after a trained network's label, in words."""
+
 
 def network_name(label: str) -> str:
     """A network's label as people write it; what is added to the name in brackets stays."""
@@ -29,7 +32,10 @@ def network_name(label: str) -> str:
 
 def with_network_names(text: str) -> str:
     """A sentence in which networks' labels are their names for people."""
-    return re.sub(r"\w+", lambda word: NETWORK_NAMES.get(word[0], word[0]), text)
+    named = re.sub(r"\w+", lambda word: NETWORK_NAMES.get(word[0], word[0]), text)
+    for addition in ADDITIONS:
+        named = named.replace(addition, language.gettext(addition))
+    return named
 
 
 def sign(comparison: Comparison) -> str:
@@ -38,15 +44,17 @@ def sign(comparison: Comparison) -> str:
 
 
 def expected_value(verdict: Verdict) -> str:
-    """An expected value with its sign: as it was published, or with one digit more than its tolerance has.
+    """An expected value with its sign: as it was published or set, or with one digit more than its tolerance has.
 
-    Published values keep their own digits: the tolerance, which is ours, adds none.
+    Published values and bounds keep their own digits: the tolerance, which is ours, adds none.
     """
     value = verdict.expected
-    if verdict.written or not verdict.kind.startswith("published"):
-        text = verdict.written or like(value, verdict.tolerance)
-    else:
+    if verdict.written:
+        text = verdict.written
+    elif verdict.kind.startswith("published"):
         text = significant(value) if float(value).is_integer() else f"{value:.10g}".replace("-", "−")
+    else:
+        text = like(value, verdict.tolerance) if verdict.comparison == "equal" else exact(value)
     return sign(verdict.comparison) + text
 
 
@@ -73,11 +81,11 @@ def _spaced(value: float, decimals: int) -> str:
 
 
 def exact(value: float) -> str:
-    """A setting as people write it: `significant` to six digits, without the zeros that end a fraction."""
+    """A setting as people write it: `significant` to six digits, without the zeros that end a fraction, nor 1 ×."""
     text, times, power = significant(value, 6).partition(" × ")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
-    return text + times + power
+    return power if times and text == "1" else text + times + power
 
 
 def like(value: float, tolerance: float) -> str:
@@ -96,6 +104,14 @@ def isolated(text: str) -> Markup:
         return Markup('<span class="nw">{}</span>').format(text)
     # The isolating characters are for the PDF, whose layout does not know the element.
     return Markup('<bdi dir="ltr" class="nw">\u2066{}\u2069</bdi>').format(text)
+
+
+def breakable(text: str) -> Markup:
+    """A long name or path that runs from left to right, and may be broken where it has spaces or slashes."""
+    if language.current().direction == "ltr":
+        return escape(text)
+    # The mark keeps a slash that ends a line at its right end: of a broken isolate WeasyPrint forgets the direction.
+    return Markup('<bdi dir="ltr">\u2066{}\u2069</bdi>').format(text.replace("/", "/\u200e"))
 
 
 def long_date(moment: str) -> str:

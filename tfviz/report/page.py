@@ -27,6 +27,7 @@ from tfviz.report import inline, scores
 from tfviz.report.answers import Answer
 from tfviz.report.bibliography import REFERENCES
 from tfviz.report.numbers import (
+    breakable,
     exact,
     expected_value,
     isolated,
@@ -283,7 +284,7 @@ def write_pdf(out: Path, page: str) -> Path:
                 failures.append(f"{url} ({error})")
                 raise
 
-    document = weasyprint.HTML(string=page, base_url=f"{folder.as_uri()}/", url_fetcher=OnlyTheReport())
+    document = weasyprint.HTML(string=_kept_together(page), base_url=f"{folder.as_uri()}/", url_fetcher=OnlyTheReport())
     path = out / "report.pdf"
 
     def write(temporary: Path) -> None:
@@ -295,6 +296,16 @@ def write_pdf(out: Path, page: str) -> Path:
 
     write_atomically(path, write)
     return path
+
+
+def _kept_together(page: str) -> str:
+    """The page with spaces at which no line ends: in products and intervals, before a mark and a sign.
+
+    Numbers are no elements any more: WeasyPrint ends lines too early before one that does not fit.
+    """
+    page = re.sub('<span class="nw">([^<> ]+)</span>', r"\1", page)
+    page = page.replace(" × ", "\u00a0×\u00a0").replace("[0, 1]", "[0,\u00a01]").replace(" ✓", "\u00a0✓")
+    return re.sub(r"(?<=[\d>])[ \u00a0]%", "\u202f%", page)
 
 
 def _cite(key: str) -> Markup:
@@ -309,8 +320,8 @@ def _script(name: str) -> str:
     return (templates() / name).read_text(encoding="utf-8")
 
 
-_EARLY = "document.documentElement.className='js'"
-"""Set before anything is painted, so that nothing moves once the rest of the script runs."""
+_EARLY = "document.documentElement.className='js';document.fonts.forEach(face=>face.load())"
+"""Runs before anything is painted, so that nothing moves later: neither for the script nor for a font."""
 
 
 def _scripts() -> tuple[str, ...]:
@@ -383,6 +394,7 @@ def _environment(
         network=network_name,
         networks=with_network_names,
         isolated=isolated,
+        breakable=breakable,
         date=long_date,
     )
     environment.globals.update(
