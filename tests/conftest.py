@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from tests.browser import browser  # noqa: F401 (a fixture)
 from tests.misbehaving import cache, running, server  # noqa: F401 (fixtures)
 from tfviz.errors import WeightsUnavailableError
 from tfviz.weights import fetch

@@ -7,8 +7,8 @@ from tfviz.data.cifar10 import CLASSES
 from tfviz.data.labels import imagenet_classes
 
 _NAMES = re.compile(
-    # Networks, data, programs and people, and what has no other name in Hebrew texts.
-    r"\b(AlexNet( \(convolutions\))?|BVLC|SqueezeNet|CIFAR-10( CNN| ResNet)?( \((published|fast|smoke))?|smoke|ImageNet"
+    # Networks, data, programs and people, what has no other name in Hebrew texts, and what tests make up.
+    r"\b(made up|None|AlexNet( \(convolutions\))?|BVLC|SqueezeNet|CIFAR-10( CNN| ResNet)?( \((published|fast|smoke))?|smoke|ImageNet"
     r"|Keras|PyTorch|torchvision|Python|JAX|TensorFloat|tfviz|Nadam|MaCo|Grad-CAM|Hann|Blum and Rivest|Field|Ringach"
     r"|Dapello et al|ReLU|dropout|softmax|max-pooling|prior|SSIM|JPEG|PNG|BGR|AND|NP|RP|AVX|UTC|SHA|CC0|MB|max \|f\|"
     r"|(conv|pool|fc|float)\d+)(?![a-z])"

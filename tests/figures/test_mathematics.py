@@ -20,6 +20,46 @@ def test_mathml_says_what_the_latex_says():
     assert ET.fromstring(as_mathml("x", display=True)).get("display") == "block"
 
 
+def with_spaces(latex):
+    """Leaves of the MathML: "_" for a thin space, "(−" for a sign, "[|" and "|]" for a bar's two sides."""
+    found = []
+    for leaf in ET.fromstring(as_mathml(latex)).iter():
+        kind, text = leaf.tag.removeprefix(MATHML), (leaf.text or "").strip()
+        if kind == "mspace" and leaf.get("width") == "0.167em":
+            found.append("_")
+        elif kind == "mo" and text == "|":
+            assert leaf.get("lspace") == leaf.get("rspace") == "0"
+            found.append({"prefix": "[|", "postfix": "|]"}[leaf.get("form")])
+        elif text:
+            found.append("(" * (leaf.get("form") == "prefix" and text == "−") + text)
+    return " ".join(found)
+
+
+@pytest.mark.parametrize(
+    ("latex", "spaced"),
+    [
+        (r"\log p", "log _ p"),
+        (r"\log(p)", "log ( p )"),
+        (r"A \exp(-x)", "A _ exp ( (− x )"),
+        (r"a - b", "a − b"),
+        (r"L = -1000 \cdot u, \quad -x", "L = (− 1000 · u , (− x"),
+        (r"f(x) - |x|", "f ( x ) − [| x |]"),
+        (r"2 \max |x| - |y|", "2 _ max _ [| x |] − [| y |]"),
+        (r"\min_{|x| \le L} S", "min [| x |] ≤ L _ S"),
+        (r"x \sim \mathcal{N}", "x ∼ 𝒩"),
+        (r"x'^2 - \infty - y", "x ′ 2 − ∞ − y"),
+        (r"{}", ""),
+    ],
+)
+def test_signs_bars_and_names_have_the_spaces_of_a_formula(latex, spaced):
+    assert with_spaces(latex) == spaced
+
+
+def test_a_slash_stands_between_its_letters_and_a_relation_apart():
+    spaces = {leaf.text: leaf.attrib for leaf in ET.fromstring(as_mathml(r"x \sim 1/f")).iter(f"{MATHML}mo")}
+    assert spaces == {"∼": {}, "/": {"lspace": "0", "rspace": "0"}}
+
+
 def test_the_drawing_stands_on_the_line():
     """A letter without a descender ends at the line, give or take a hair; one with a descender goes below it."""
     depth = {letter: float(re.search(r"vertical-align:(\S+)em", as_image(letter))[1]) for letter in "xy"}

@@ -1,41 +1,12 @@
-"""The live figures in Debian's chromium, driven by Playwright; skipped where there is none.
+"""The live figures in a browser (see tests.browser)."""
 
-With the environment variable TFVIZ_REQUIRE_BROWSER set, a missing browser is a failure.
-"""
-
-import os
 import re
-import shutil
 from contextlib import contextmanager
 
 import pytest
 
+from tests.browser import DESKTOP, PHONE, violations
 from tests.report import live_page
-
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-
-
-def _missing(reason):
-    if os.environ.get("TFVIZ_REQUIRE_BROWSER"):
-        pytest.fail(f"TFVIZ_REQUIRE_BROWSER is set, and {reason}")
-    pytest.skip(reason)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        _missing("playwright is not installed: pip install -r requirements-dev.txt")
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        _missing("no chromium was found: apt-get install chromium")
-    with sync_playwright() as playwright:
-        # Chromium's sandbox does not work for root.
-        arguments = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-        started = playwright.chromium.launch(executable_path=path, args=arguments)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -542,18 +513,10 @@ def test_nothing_moves_while_the_page_loads(opened, viewport, direction):
 @pytest.mark.parametrize("direction", ["ltr", "rtl"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(opened, viewport, direction, scheme):
-    try:
-        from axe_playwright_python.sync_playwright import Axe
-    except ImportError:
-        _missing("axe-playwright-python is not installed: pip install -r requirements-dev.txt")
     # The tool itself is a script, which the page's policy keeps out.
     with opened(direction=direction, viewport=viewport, color_scheme=scheme, bypass_csp=True) as page:
         page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
-        found = Axe().run(page)
-        assert [
-            (each["id"], each["impact"], each["nodes"][0]["html"][:200])
-            for each in found.response["violations"]
-        ] == []
+        assert violations(page) == []
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["1280", "390"])

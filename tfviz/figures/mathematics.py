@@ -19,6 +19,9 @@ _SIZE = 100.0  # ziamath's points to the em: only the ratio to the drawing's siz
 _EM = 1.06  # of the text around it: letters of the two fonts are then equally large
 _AFTER = 4.0  # of the same: what is left after the last letter's ink
 _LETTER = re.compile(r'<use [^>]*\bx="(\S+)"[^>]*\bwidth="(\S+)"')
+_NAMESPACE = "http://www.w3.org/1998/Math/MathML"
+_ROWS = frozenset(f"{{{_NAMESPACE}}}{kind}" for kind in ("math", "mrow", "mtd", "msqrt", "mstyle"))
+_SCRIPTS = ("msub", "msup", "msubsup", "munder", "mover", "munderover")
 _SPACED = frozenset("=<>≤≥≠≈∼∈→←↦+−×·⋅⊙∣")
 _SAID = str.maketrans({"-": "−", "\u2061": "", "\u2062": "", "\u2063": "", "\u00a0": " ", "\u2003": " "})
 _TIDY = (
@@ -38,7 +41,7 @@ def as_mathml(latex: str, *, display: bool = False, said: str = "") -> str:
         said: in words, for those who do not see it; "": made of the LaTeX.
     """
     alt = escape(said or spoken(latex))
-    return _mathml(latex, display).replace("<math ", f'<math dir="ltr" alttext="{alt}" ', 1)
+    return _spaced(latex, display).replace("<math ", f'<math dir="ltr" alttext="{alt}" ', 1)
 
 
 def as_image(latex: str, *, display: bool = False, said: str = "") -> str:
@@ -61,6 +64,51 @@ def _mathml(latex: str, display: bool) -> str:
 
     element: str = convert(latex, display="block" if display else "inline")
     return element
+
+
+@cache
+def _spaced(latex: str, display: bool) -> str:
+    """The converter's MathML with TeX's spaces around signs, bars, slashes and names of functions."""
+    root = ET.fromstring(_mathml(latex, display))
+    for row in [element for element in root.iter() if element.tag in _ROWS]:
+        _space(row)
+    ET.register_namespace("", _NAMESPACE)
+    return ET.tostring(root, encoding="unicode")
+
+
+def _space(row: ET.Element) -> None:
+    children = list(row)
+    thin = (f"{{{_NAMESPACE}}}mspace", {"width": "0.167em"})
+    operand = inside = False  # whether a whole term ends before the element; whether a bar is open
+    for element, following in zip(children, [*children[1:], None], strict=False):
+        core = element
+        while _kind(core) in _SCRIPTS:
+            core = core[0]
+        kind, text = _kind(core), core.text or ""
+        if kind == "mi" and text == "~":
+            core.tag, core.text, operand = core.tag.replace("mi", "mo"), "∼", False
+        elif kind == "mo" and text == "|":
+            inside = not inside
+            core.attrib.update(form="prefix" if inside else "postfix", lspace="0", rspace="0")
+            operand = not inside
+        elif kind == "mo" and text == "/":
+            core.attrib.update(lspace="0", rspace="0")
+            operand = False
+        elif kind in ("mi", "mo") and len(text) > 1 and text.isalpha():
+            core.tag = core.tag.replace("mo", "mi")  # an operator has wider spaces
+            if operand:
+                row.insert(list(row).index(element), ET.Element(*thin))
+            if following is not None and next(following.itertext(), "") not in ("(", "[", "{"):
+                row.insert(list(row).index(element) + 1, ET.Element(*thin))
+            operand = False
+        else:
+            if kind == "mo" and text in ("−", "-", "+") and not operand:
+                core.set("form", "prefix")  # a sign, not a difference
+            operand = kind != "mspace" and (kind != "mo" or text in (")", "]", "}", "‖", "′", "!", "∞"))
+
+
+def _kind(element: ET.Element) -> str:
+    return str(element.tag).rpartition("}")[2]
 
 
 @cache
@@ -97,7 +145,7 @@ def _begins(svg: str, ink: float) -> float:
 
 
 def _said(element: ET.Element) -> str:
-    kind = element.tag.rpartition("}")[2]
+    kind = _kind(element)
     text = (element.text or "").strip()
     if kind in ("mi", "mo") and len(text) > 1:
         return f" {text} "

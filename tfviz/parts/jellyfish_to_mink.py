@@ -432,6 +432,7 @@ def _pictures(findings: Findings, settings: Settings) -> Drawing:
                 (_("difference"), [_amplified(arrays[key], source) for key, _words in columns]),
             ],
             [heading(key, words) for key, words in columns],
+            largest=1.5,
         ),
         _("Changed by at most {levels} of 255 levels, the picture is “{name}” to the network.").format(
             levels=facts["largest_change_8bit"], name=isolated(target)

@@ -434,7 +434,7 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
                     for method, label in methods.items()
                 ],
                 [entry["name"] for entry in gallery],
-                largest=0.92,
+                largest=0.82,
             ),
             nearer,
             lambda: live.Pictures(
@@ -469,7 +469,7 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
                     for name, label in long.items()
                 ],
                 [_("step {step}").format(step=step) for step in steps],
-                largest=0.92,
+                largest=0.82,
             ),
             smoother,
             lambda: live.Steps(

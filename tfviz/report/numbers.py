@@ -20,7 +20,13 @@ NETWORK_NAMES = {
     "cifar_resnet": "CIFAR-10 ResNet",
 }
 
-ADDITIONS = (language.marked("JPEG copy"), language.marked("averaged over views"))
+ADDITIONS = (
+    language.marked("trained on"),
+    language.marked("tested on"),
+    language.marked("JPEG copy"),
+    language.marked("not the original files"),
+    language.marked("averaged over views"),
+)
 """What is said in brackets after a trained network's label, in words."""
 
 

@@ -284,7 +284,9 @@ def write_pdf(out: Path, page: str) -> Path:
                 failures.append(f"{url} ({error})")
                 raise
 
-    document = weasyprint.HTML(string=_kept_together(page), base_url=f"{folder.as_uri()}/", url_fetcher=OnlyTheReport())
+    document = weasyprint.HTML(
+        string=_kept_together(page), base_url=f"{folder.as_uri()}/", url_fetcher=OnlyTheReport()
+    )
     path = out / "report.pdf"
 
     def write(temporary: Path) -> None:
@@ -388,14 +390,14 @@ def _environment(
     environment.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
     environment.filters.update(
         significant=significant,
-        num=_num,
         exact=exact,
         like=like,
         network=network_name,
-        networks=with_network_names,
-        isolated=isolated,
-        breakable=breakable,
-        date=long_date,
+        num=_in_language(_num),
+        networks=_in_language(with_network_names),
+        isolated=_in_language(isolated),
+        breakable=_in_language(breakable),
+        date=_in_language(long_date),
     )
     environment.globals.update(
         medium=medium,
@@ -406,6 +408,16 @@ def _environment(
         **_numbering(numbered),
     )
     return environment
+
+
+def _in_language(answer: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter whose answer hangs on the language in use: Jinja must not give it once and for all when it compiles."""
+
+    @jinja2.pass_context
+    def asked(_context: Any, *arguments: Any) -> Any:
+        return answer(*arguments)
+
+    return asked
 
 
 def _num(value: float, digits: int = 4) -> Markup:
