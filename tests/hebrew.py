@@ -8,13 +8,13 @@ from tfviz.data.labels import imagenet_classes
 
 _NAMES = re.compile(
     # Networks, data, programs and people, what has no other name in Hebrew texts, and what tests make up.
-    r"\b(made up|None|AlexNet( \(convolutions\))?|BVLC|SqueezeNet|CIFAR-10( CNN| ResNet)?( \((published|fast|smoke))?|smoke|ImageNet"
-    r"|Keras|PyTorch|torchvision|Python|JAX|TensorFloat|tfviz|Nadam|MaCo|Grad-CAM|Hann|Blum and Rivest|Field|Ringach"
-    r"|Dapello et al|ReLU|dropout|softmax|max-pooling|prior|SSIM|JPEG|PNG|BGR|AND|NP|RP|AVX|UTC|SHA|CC0|MB|max \|f\|"
-    r"|(conv|pool|fc|float)\d+)(?![a-z])"
+    r"\b(made up|None|AlexNet( \(convolutions\))?|BVLC|SqueezeNet|CIFAR-10( CNN| ResNet)?( \((published|fast|smoke))?"
+    r"|smoke|ImageNet|Keras|PyTorch|torchvision|Python|JAX|TensorFloat|tfviz|Nadam|MaCo|Grad-CAM|Hann|Blum and Rivest"
+    r"|Field|Ringach|Dapello et al|ReLU|dropout|softmax|max-pooling|prior|SSIM|JPEG|PNG|BGR|AND|NP|RP|AVX|UTC|SHA|CC0"
+    r"|MB|max \|f\||(conv|pool|fc|float)\d+)(?![a-z])"
 )
 _WORD = re.compile(r"[A-Za-z]{2,}")
-_CLASSES = frozenset(_WORD.findall(" ".join((*CLASSES, *imagenet_classes()))))
+_CLASSES = frozenset((*CLASSES, *re.findall("[A-Za-z]{4,}", " ".join(imagenet_classes()))))
 _FOREIGN = ("bdi", "abbr", "code", "math", "script", "style", "head")
 _BARE = ("meta", "link", "img", "br", "hr", "input", "wbr")
 _SAID = ("alt", "aria-label", "title", "placeholder", "data-say", "data-say-other", "data-l")

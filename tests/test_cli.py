@@ -118,7 +118,7 @@ def test_the_summary_says_what_failed_and_counts_the_rest(tmp_path, parts, publi
     ):
         assert line in printed.splitlines(), line
     (row,) = [line for line in printed.splitlines() if "n1" in line]
-    assert [cell.strip() for cell in row.split("│")[1:-1]] == ["bad", "n1", "≥ 1.000", "2.500", "reference"]
+    assert [cell.strip() for cell in row.split("│")[1:-1]] == ["bad", "n1", "≥ 1", "2.500", "reference"]
     assert "own bound" not in printed
     assert cli.main(["--report-only", "--only", "good", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out

@@ -104,7 +104,7 @@ def test_a_browser_shows_every_step_with_its_probability_and_paper_five():
     published, logarithm = steps.rows
     assert (published.label, logarithm.label) == ("on the probability", "on its logarithm")
     assert [value.replace("\u202f", " ") for value in published.values[:2]] == ["0 %", "6.25 %"]
-    assert logarithm.values[-1].replace("\u202f", " ") == "90 %"
+    assert logarithm.values[-1].replace("\u202f", " ") == "90.0 %"
     np.testing.assert_array_equal(published.pictures[3], arrays["published_strip"][3])
     figure = strip(arrays)
     shown = [axes.images[0].get_array()[0, 0, 0] for axes in figure.axes]
@@ -306,8 +306,8 @@ def test_headings_and_ends_of_both_objectives():
     }
     spaced = [heading.replace("\u202f", " ") for heading in headings(arrays)]
     assert spaced == ["15.8 %\n99.85 %", "< 0.01 %\n> 99.99 %"]
-    assert [end.replace("\u202f", " ") for end in ends(arrays, "published")] == ["< 0.01 %", "50 %"]
-    shares = {1.0: "100 %", 0.99: "99 %", 0.0: "0 %", 0.0001: "0.01 %"}
+    assert [end.replace("\u202f", " ") for end in ends(arrays, "published")] == ["< 0.01 %", "50.0 %"]
+    shares = {1.0: "100 %", 0.99: "99.0 %", 0.0: "0 %", 0.0001: "0.0100 %"}
     assert {share: percent(share).replace("\u202f", " ") for share in shares} == shares
 
 

@@ -283,7 +283,7 @@ def words(hand_made):
         (
             "Left out of this comparison are 6: 2 have less",
             {"sized": 38},
-            "than any cell of the table. Correction",
+            "than any cell of the table. Figure",
         ),
         (
             "with scrambled phases, have the shape by which simple cells are described: oriented",

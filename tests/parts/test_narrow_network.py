@@ -72,7 +72,7 @@ def test_figures_are_drawn_from_the_findings(findings):
     assert list(figures) == ["functions", "counterexample"]
     assert "of 3 units, and its narrow network, of 3 hidden layers" in figures["functions"][0].caption
     counterexample, figure = figures["counterexample"]
-    assert [axes.get_title(loc="left").replace("\n", " ") for axes in figure.axes] == [
+    assert [axes.get_title(loc="left").replace("\n", " ").replace("\xa0", " ") for axes in figure.axes] == [
         "no inner ReLU (1, 0)",
         "negative x lost (0, 1)",
         "both: one real layer (0, 0)",

@@ -55,7 +55,9 @@ def formulas(html):
     (table,) = re.findall(
         r"<tbody>(.*?)</tbody>", html.partition('class="call"')[2].partition("</div>")[0], re.S
     )
-    rows = [re.findall(r"<td>(.*?)</td>", row, re.S) for row in re.findall(r"<tr>(.*?)</tr>", table, re.S)]
+    rows = [
+        re.findall(r"<td[^>]*>(.*?)</td>", row, re.S) for row in re.findall(r"<tr>(.*?)</tr>", table, re.S)
+    ]
     return [
         [" + ".join(re.findall(r'<code class="math inline">(.*?)</code>', cell)) for cell in row]
         for row in rows

@@ -117,12 +117,12 @@ def test_the_first_ship_is_shown_enlarged_after_the_objective_that_got_further()
             ship_to_retriever, Findings(findings.numbers, arrays, findings.facts), settings
         )["enlarged"]
         assert f"after ascent on {words} (" in drawing.caption
-        assert "80\u202f%), and what changed" in drawing.caption
+        assert "80.0\u202f%), and what changed" in drawing.caption
         assert "a change by 0.1 of the range" in drawing.caption
         wipe = drawing.live()
         np.testing.assert_array_equal(wipe.before.picture, np.clip(arrays["start"][0], 0, 1))
         np.testing.assert_array_equal(wipe.after.picture, np.clip(arrays[which][0], 0, 1))
-        assert wipe.after.label == "after: 80\u202f%"
+        assert wipe.after.label == "after: 80.0\u202f%"
         assert wipe.before.pixelated
         assert wipe.after.pixelated
         before, after, difference = (np.asarray(axes.images[0].get_array()) for axes in figure.axes)

@@ -574,3 +574,31 @@ def test_small_pictures_keep_their_pixels_when_enlarged(opened):
         assert page.evaluate(
             "getComputedStyle(document.querySelector('.medium-zoom-image--opened')).imageRendering"
         ) == ("pixelated")
+
+
+def test_the_labels_of_a_pair_enlarge_its_pictures(opened):
+    with opened(reduced_motion="reduce") as page:
+        pair = page.locator("#wipe-1 .wipe")
+        for image, label in zip(pair.locator("img").all(), pair.locator(".lab").all(), strict=True):
+            label.click()
+            page.locator(".medium-zoom-image--opened").wait_for()
+            page.wait_for_timeout(200)
+            assert page.locator(".medium-zoom-image--opened").get_attribute("alt") == image.get_attribute(
+                "alt"
+            )
+            page.keyboard.press("Escape")
+            page.locator(".medium-zoom-image--opened").wait_for(state="detached")
+        assert pair.locator("input").input_value() == "50"
+        assert hash_of(page) == ""
+
+
+def test_the_keyboard_stops_at_what_can_be_scrolled_and_only_there(opened):
+    stops = """[...document.querySelectorAll('.scroll')].map(
+      ({ scrollWidth, clientWidth, tabIndex }) => [scrollWidth > clientWidth, tabIndex])"""
+    for viewport in (DESKTOP, {"width": 200, "height": 844}):
+        with opened(viewport=viewport) as page:
+            page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+            page.wait_for_timeout(200)
+            found = page.evaluate(stops)
+            assert [(tab == 0) for _, tab in found] == [scrolls for scrolls, _ in found]
+            assert any(scrolls for scrolls, _ in found) == (viewport is not DESKTOP)

@@ -5,6 +5,7 @@ from tfviz.experiment.grading import Expected, grade
 from tfviz.models.networks import NETWORKS, TRAINED_HERE
 from tfviz.report.numbers import (
     NETWORK_NAMES,
+    breakable,
     exact,
     expected_value,
     isolated,
@@ -102,6 +103,22 @@ def test_settings_are_written_without_zeros_that_say_nothing():
 def test_networks_are_named_in_sentences():
     sentence = "measured on squeezenet, comparable on alexnet or mine"
     assert with_network_names(sentence) == "measured on SqueezeNet 1.1, comparable on AlexNet or mine"
+
+
+def test_a_path_in_hebrew_runs_from_left_to_right_also_where_a_slash_ends_a_line():
+    assert breakable("a <b>/c d") == "a &lt;b&gt;/c d"
+    with language.use("he"):
+        assert breakable("a <b>/c d") == '<bdi dir="ltr">\u2066a &lt;b&gt;/\u200ec d\u2069</bdi>'
+
+
+def test_what_is_said_with_a_networks_name_is_in_the_readers_language():
+    text = "cifar_resnet (fast, trained on JPEG copy, tested on CIFAR-10, averaged over views)"
+    said = "CIFAR-10 ResNet (fast, trained on JPEG copy, tested on CIFAR-10, averaged over views)"
+    assert with_network_names(text) == said
+    with language.use("he"):
+        said = with_network_names(text)
+    assert said.startswith("CIFAR-10 ResNet (fast, אומנה על עותק JPEG, נבחנה על CIFAR-10, ")
+    assert "averaged" not in said
 
 
 def test_a_number_in_hebrew_is_kept_in_one_piece_and_left_to_right():

@@ -118,8 +118,8 @@ def test_drawing_and_rendering_import_no_framework(tmp_path):
     assert [part["part"] for part in manifest["parts"]] == [part.ID for part in PARTS]
 
 
-THRESHOLDS = {"0.9", "0.05", "0.01", "0.02", "0.7", "0.4", "0.3", "0.5", "0.8", "0.98", "1.02"}
-"""Where templates choose their words by a number's size; none of them is a result."""
+THRESHOLDS = {"0.9", "0.05", "0.01", "0.02", "0.7", "0.4", "0.3", "0.5", "0.8", "0.98", "1.02", "0.001"}
+"""Where templates choose their words, or digits, by a number's size; none of them is a result."""
 
 
 def test_templates_hold_no_results():
