@@ -305,9 +305,9 @@ def _kept_together(page: str) -> str:
 
     Numbers are no elements any more: WeasyPrint ends lines too early before one that does not fit.
     """
-    page = re.sub('<span class="nw">([^<> ]+)</span>', r"\1", page)
     page = page.replace(" × ", "\u00a0×\u00a0").replace("[0, 1]", "[0,\u00a01]").replace(" ✓", "\u00a0✓")
-    return re.sub(r"(?<=[\d>])[ \u00a0]%", "\u202f%", page)
+    page = re.sub(r"(?<=[\d>])[ \u00a0]%", "\u202f%", page)
+    return re.sub('<span class="nw">([^<> ]+)</span>', r"\1", page)
 
 
 def _cite(key: str) -> Markup:
