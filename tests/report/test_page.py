@@ -59,8 +59,8 @@ def test_verdicts_are_shown_with_their_status_and_counted_on_the_cover():
     assert "1 not comparable here" in text
     assert "0 of 1 own bounds kept" in text
     assert "62.0380 62.0381 0.005 ●agrees" in text
-    assert "track B. measured on SqueezeNet 1.1 62.0380 62.0381 0.005 ○not comparable" in text
-    assert "track B. off by +1 ≤ 62.038 62.0381 0.005 ▲not kept" in text
+    assert "track B; measured on SqueezeNet 1.1 62.0380 62.0381 0.005 ○not comparable" in text
+    assert "track B; off by +1 ≤ 62.038 62.0381 0.005 ▲not kept" in text
     assert "1 pass, 1 not comparable" in text
 
 
