@@ -86,7 +86,7 @@ def notebook(out: Path, html: str, results: Mapping[str, PartResult]) -> Path:
 
 _SETUP = '''\
 # Each cell below shows its part's numbers as in the report. To measure them again on this machine, name the parts
-# here (or write ALL) and run the cells: `pip install tfviz` first; conv1_units takes a quarter of a minute.
+# here (or "ALL" in their place) and run the cells, where the program is installed: in its folder, `pip install .`.
 RECOMPUTE = ["conv1_units"]
 
 import json, subprocess, sys, tempfile
@@ -98,7 +98,10 @@ def compare(part, reported):
     """The report's numbers, and beside them, where the part is recomputed, those of this machine."""
     measured = {}
     if RECOMPUTE == "ALL" or part in RECOMPUTE:
-        subprocess.run([sys.executable, "-m", "tfviz", "--only", part, "--out", str(out)], check=True)
+        command = [sys.executable, "-m", "tfviz", "--only", part, "--out", str(out)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode not in (0, 3):  # 3: all but the PDF
+            raise RuntimeError(done.stdout + done.stderr)
         stored = json.loads((out / "results" / f"{part}.json").read_text())
         if stored["status"] != "done":
             raise RuntimeError(stored["reason"])
