@@ -108,3 +108,15 @@ def test_the_drawing_is_as_large_as_the_text_around_it():
     """A digit is as high as one of the text's, 0.714 em, give or take a line."""
     height = float(re.search(r";height:([\d.]+)em", as_image("1"))[1])
     assert height == pytest.approx(1.06 * 0.72, abs=0.03)
+
+
+def left(latex):
+    """Where an inline drawing begins, in hundredths of an em; 0: where its first letter's own space does."""
+    svg = base64.b64decode(re.search('base64,([^"]+)', as_image(latex))[1]).decode()
+    return float(re.search(r'viewBox="(\S+)', svg)[1])
+
+
+def test_an_inline_drawing_keeps_the_space_of_its_first_letter_and_loses_that_before_a_function_s_name():
+    assert left("|x|") == 0
+    assert left(r"\log p") > 10
+    assert abs(left("x")) <= 1

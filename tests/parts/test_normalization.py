@@ -208,7 +208,7 @@ def test_where_only_lost_contrast_lowers_confidence_it_is_said_so():
         "23.1 % to 60.4 %. Where contrast is lost and given back, confidence rises here as well." in text
     )
     assert (
-        "As many of the first guesses were right before: 3 before, 3 after. With the pixels in [0, 1] 0 of 5"
+        "As many of the first guesses were right before: 3 before, 3 after. 0 of 5 are right with the pixels"
         in text
     )
     assert "Neither sure nor right, with normalisation: rocket (“" in text

@@ -108,3 +108,13 @@ def test_without_pango_the_pdf_is_refused_with_the_install_line(tmp_path):
     )
     assert "apt-get install libpango-1.0-0" in done.stdout
     assert done.stdout.count("\n") == 1
+
+
+def test_on_paper_no_line_ends_within_a_product_an_interval_or_before_a_sign():
+    one = '<p title="x">a <span class="nw">3</span> × 3 in [0, 1] is 5 ✓ at <span class="nw">12</span> %</p>'
+    assert report._kept_together(one) == (
+        '<p title="x">a 3\u00a0×\u00a03 in [0,\u00a01] is 5\u00a0✓ at 12\u202f%</p>'
+    )
+    assert report._kept_together('<span class="nw">king penguin</span> 5 %') == (
+        '<span class="nw">king penguin</span> 5\u202f%'
+    )
