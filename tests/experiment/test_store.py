@@ -167,3 +167,13 @@ def test_manifest_lists_every_part_and_file(store, stored, tmp_path):
     for file in parts[0]["files"]:
         assert (tmp_path / file).is_file()
     assert parts[1] == {"part": "other", "status": "not run", "reason": "not asked for", "files": []}
+
+
+def test_a_result_of_no_known_status_is_refused(store, stored, tmp_path):
+    path = tmp_path / "results" / "conv1_units.json"
+    path.write_text(path.read_text().replace('"status": "done"', '"status": "done<script>"'))
+    with pytest.raises(
+        BadFileError, match=r"conv1_units\.json is not a stored result .*no status 'done<script>'"
+    ):
+        store.load("conv1_units")
+    assert store.load_all(["conv1_units"])["conv1_units"].status == "not run"

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from matplotlib.colors import to_hex, to_rgba
+from matplotlib.colors import to_hex
 
 from tfviz import figures as draw
 from tfviz.figures.style import BLACK, COLUMN, MARKS, PALETTE, WHITE
@@ -78,35 +78,6 @@ def test_what_has_no_range_is_grey(shades):
 @pytest.mark.parametrize("shades", [draw.scaled, draw.stretched])
 def test_a_constant_is_grey(shades):
     np.testing.assert_array_equal(shades(np.full((2, 3), -7.0)), np.full((2, 3), 0.5))
-
-
-def test_tile_grid_goes_row_after_row_one_transparent_pixel_apart():
-    tiles = np.arange(5 * 2 * 3 * 3).reshape(5, 2, 3, 3) / 100
-    figure = draw.tile_grid(tiles, columns=3, number_rows=False)
-    (axes,) = figure.axes
-    canvas, there = shown(axes)[..., :3], shown(axes)[..., 3]
-    assert canvas.shape == (5, 11, 3)
-    np.testing.assert_array_equal(canvas[0:2, 0:3], tiles[0])
-    np.testing.assert_array_equal(canvas[0:2, 4:7], tiles[1])
-    np.testing.assert_array_equal(canvas[0:2, 8:11], tiles[2])
-    np.testing.assert_array_equal(canvas[3:5, 0:3], tiles[3])
-    np.testing.assert_array_equal(canvas[3:5, 4:7], tiles[4])
-    expected = np.ones((5, 11))
-    for between in (np.s_[2], np.s_[:, 3], np.s_[:, 7], np.s_[3:5, 8:11]):
-        expected[between] = 0
-    np.testing.assert_array_equal(there, expected)
-    width, height = figure.get_size_inches()
-    assert height / width == pytest.approx(5 / 11)
-
-
-def test_tile_grid_numbers_each_row_by_its_first_tile_and_each_column_by_what_it_adds():
-    (axes,) = draw.tile_grid(np.zeros((5, 2, 3, 3)), columns=3).axes
-    assert list(axes.get_yticks()) == [0.5, 3.5]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["0", "3"]
-    assert list(axes.get_xticks()) == [1, 5, 9]
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["+0", "+1", "+2"]
-    (plain,) = draw.tile_grid(np.zeros((5, 2, 3, 3)), columns=3, number_rows=False).axes
-    assert len(plain.get_xticks()) == len(plain.get_yticks()) == 0
 
 
 def test_picture_table_has_a_row_of_pictures_for_each_label_and_a_column_for_each_heading():
@@ -282,62 +253,6 @@ def test_a_block_is_framed_in_every_panel_and_first_in_the_picture_itself():
         assert not any(patch.get_fill() for patch in axes.patches)
         assert axes.patches[0].get_linewidth() > axes.patches[1].get_linewidth()
     assert len(bars(figure)) == 1
-
-
-def test_winners_have_the_colours_that_the_legend_says():
-    winners = np.array([[7, 3, 3], [9, 7, 5]])
-    names = [(7, "still"), (3, "ray"), (9, "snail")]
-    figure = draw.winners_over_picture(np.zeros((8, 10, 3)), winners, names, 2, 3)
-    (axes,) = figure.axes
-    ray, snail, other = to_rgba(ORANGE, 0.62), to_rgba(BLUE, 0.62), to_rgba(BLACK, 0.62)
-    layer = shown(axes, 1)
-    np.testing.assert_allclose(layer[0, 1:], [ray, ray])
-    np.testing.assert_allclose(layer[1, 0], snail)
-    np.testing.assert_allclose(layer[1, 2], other)
-    assert layer[0, 0, 3] == layer[1, 1, 3] == 0
-    (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["still", "ray", "snail", "another class"]
-    first, *rest = (patch.get_facecolor() for patch in legend.get_patches())
-    # As on a picture's middle grey, on a light page or a dark one.
-    np.testing.assert_allclose(first, [0.675, 0.675, 0.675, 1])
-    for seen, colour in zip(rest, (ray, snail, other), strict=True):
-        np.testing.assert_allclose(seen, [*(0.62 * np.array(colour[:3]) + 0.38 * 0.675), 1])
-
-
-def test_five_winners_have_five_colours():
-    names = [(index, str(index)) for index in range(6)]
-    figure = draw.winners_over_picture(np.zeros((2, 12, 3)), np.arange(6)[None], names, 0.5, 2)
-    layer = shown(figure.axes[0], 1)
-    assert [to_hex(colour) for colour in layer[0, 1:]] == list(MARKS)
-    np.testing.assert_allclose(layer[0, :, 3], [0, *[0.62] * 5])
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == list("012345")
-
-
-def test_winners_lie_where_the_maps_do():
-    figure = draw.winners_over_picture(COLOURS, np.array([[1, 2, 2]]), [(1, "a"), (2, "b")], 3, 4)
-    (axes,) = figure.axes
-    np.testing.assert_allclose(shown(axes), np.stack([GREYS] * 3, axis=2))
-    assert tuple(axes.images[1].get_extent()) == (1, 13, 5, 1)
-    assert axes.images[1].origin == "upper"
-    assert axes.get_xlim() == (-0.5, 2.5)
-    assert axes.get_ylim() == (1.5, -0.5)
-
-
-def test_differences_are_around_grey_and_full_at_the_limit():
-    change = np.array([[[0, 0.02, -0.02], [0.01, -0.01, 0.005]], [[0.04, -0.04, 0], [0, 0, 0.015]]])
-    figure = draw.amplified_differences([("one", change), ("two", -change)], 0.02)
-    assert [heading(axes) for axes in panels(figure)] == ["one", "two"]
-    expected = np.array([[[0.5, 1, 0], [0.75, 0.25, 0.625]], [[1, 0, 0.5], [0.5, 0.5, 0.875]]])
-    np.testing.assert_allclose(shown(panels(figure)[0]), expected)
-    np.testing.assert_allclose(shown(panels(figure)[1]), 1 - expected)
-
-
-def test_the_bar_of_the_differences_is_in_levels_of_a_byte():
-    figure = draw.amplified_differences([("one", np.zeros((2, 3, 3)))], 0.02)
-    (bar,) = bars(figure)
-    assert bar.get_xlim() == pytest.approx((-5.1, 5.1))
-    assert "1/255" in bar.get_xlabel()
-    np.testing.assert_array_equal(shown(bar)[0, [0, -1]], [[0, 0, 0], [1, 1, 1]])
 
 
 def test_fields_are_squares_from_their_first_pixel_on_the_smallest_on_top():

@@ -273,32 +273,6 @@ def test_a_copy_without_any_difference_is_drawn_around_0():
     assert labels(figure.axes[1])[1] == "a: off"
 
 
-def test_scattered_points_lie_at_their_values_and_those_of_0_at_the_lower_edge():
-    x = np.array([1.0, 3, 8])
-    groups = [("a", np.array([4e-3, 0, 2e-3]), 1e-2), ("b", np.array([0, 6e-3, 8e-4]), 1e-5)]
-    figure = draw.scattered(x, groups, xlabel="units", ylabel="difference")
-    (axes,) = figure.axes
-    first, second = axes.collections
-    assert first.get_offsets().tolist() == [[1, 4e-3], [3, 4e-4], [8, 2e-3]]
-    assert second.get_offsets().tolist() == [[1, 4e-4], [3, 6e-3], [8, 8e-4]]
-    assert axes.get_ylim()[0] == pytest.approx(2.8e-4)
-    assert [to_hex(group.get_facecolor()[0]) for group in axes.collections] == [ACCENT, AMBER]
-    assert [(list(line.get_ydata()), colour(line)) for line in dotted(axes)] == [
-        ([1e-2, 1e-2], ACCENT),
-        ([1e-5, 1e-5], AMBER),
-    ]
-    assert scales(axes) == ("log", "log")
-    assert labels(axes) == ("units", "difference")
-    assert legend(figure.legends[0]) == ["a", "limit 0.01", "b", "limit 10⁻⁵"]
-
-
-def test_scattered_points_may_all_be_0():
-    (axes,) = draw.scattered(np.array([1.0, 3]), [("a", np.zeros(2), 1e-3)], xlabel="", ylabel="").axes
-    heights = axes.collections[0].get_offsets()[:, 1]
-    assert heights[0] == heights[1] > 0
-    assert axes.get_ylim()[0] == pytest.approx(0.7 * heights[0], abs=0)
-
-
 def test_line_panels_are_over_the_same_wide_line():
     x = np.array([-2.0, 0, 1])
     panels = [

@@ -11,6 +11,7 @@ from tfviz.experiment.store import PartResult
 from tfviz.files.program import CHECKOUT, templates
 from tfviz.parts import PARTS
 from tfviz.report import page as report
+from tfviz.report.personal import Personal
 
 ABOUT = report.About("abc", "2000-01-01T00:00:00+00:00")
 
@@ -118,3 +119,9 @@ def test_on_paper_no_line_ends_within_a_product_an_interval_or_before_a_sign():
     assert report._kept_together('<span class="nw">king penguin</span> 5 %') == (
         '<span class="nw">king penguin</span> 5\u202f%'
     )
+
+
+def test_a_title_runs_the_way_of_its_own_letters():
+    for title, way in (("רשת SqueezeNet", "rtl"), ("Inside a network", "ltr")):
+        about = report.About(personal=Personal(title=title))
+        assert f'<h1 dir="{way}">{title}</h1>' in report.render([section(None)], about)

@@ -17,7 +17,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from tfviz import backend
 from tfviz.backend import machine
@@ -135,6 +135,8 @@ class PartResult:
                 "run the part again."
             )
         try:
+            if stored["status"] not in get_args(Status):
+                raise ValueError(f"no status {stored['status']!r}")
             return cls(
                 **{
                     **stored,

@@ -1,7 +1,6 @@
 """Every figure, from arrays; the only room that knows colours and sizes."""
 
 from tfviz.figures.pictures import (
-    amplified_differences,
     captioned_pictures,
     centred,
     effective_fields,
@@ -11,8 +10,6 @@ from tfviz.figures.pictures import (
     picture_table,
     scaled,
     stretched,
-    tile_grid,
-    winners_over_picture,
 )
 from tfviz.figures.plots import (
     confusion_matrix,
@@ -24,7 +21,6 @@ from tfviz.figures.plots import (
     log_lines,
     reached,
     receptive_cones,
-    scattered,
     two_bundles,
     two_criteria,
     two_panels,
@@ -32,7 +28,6 @@ from tfviz.figures.plots import (
 from tfviz.figures.style import save
 
 __all__ = [
-    "amplified_differences",
     "captioned_pictures",
     "centred",
     "confusion_matrix",
@@ -51,11 +46,8 @@ __all__ = [
     "receptive_cones",
     "save",
     "scaled",
-    "scattered",
     "stretched",
-    "tile_grid",
     "two_bundles",
     "two_criteria",
     "two_panels",
-    "winners_over_picture",
 ]

@@ -9,9 +9,8 @@ import matplotlib
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from tfviz.figures.style import BLACK, COLUMN, LINE, MARKS, SOFT, WHITE, styled, width_of, wrapped
@@ -44,31 +43,6 @@ def stretched(values: Array, deviations: float = 3.0) -> Array:
         return np.full(values.shape, 0.5)
     shown: Array = np.clip(0.5 + (values - values.mean()) / (2 * deviations * spread), 0, 1)
     return shown
-
-
-@styled
-def tile_grid(tiles: Array, columns: int, *, number_rows: bool = True) -> Figure:
-    """Small pictures (n, h, w, 3) in [0, 1] side by side, row after row, one pixel apart."""
-    count, height, width = tiles.shape[:3]
-    rows = -(-count // columns)
-    canvas = np.zeros(
-        (rows * (height + 1) - 1, columns * (width + 1) - 1, 4)
-    )  # transparent between the tiles
-    for index, tile in enumerate(tiles):
-        top, left = index // columns * (height + 1), index % columns * (width + 1)
-        canvas[top : top + height, left : left + width] = np.dstack([tile, np.ones((height, width))])
-    before, below = (0.3, 1.6 * LINE) if number_rows else (0.0, 0.0)
-    side = COLUMN - before
-    tall = side * canvas.shape[0] / canvas.shape[1]
-    figure = Figure(figsize=(COLUMN, tall + below))
-    axes = _place(figure, before, 0, side, tall)
-    _show(axes, canvas)
-    if number_rows:
-        axes.set_yticks([row * (height + 1) + (height - 1) / 2 for row in range(rows)])
-        axes.set_yticklabels([str(row * columns) for row in range(rows)])
-        axes.set_xticks([column * (width + 1) + (width - 1) / 2 for column in range(columns)])
-        axes.set_xticklabels([f"+{column}" for column in range(columns)])
-    return figure
 
 
 @styled
@@ -163,61 +137,6 @@ def maps_over_picture(
         top, left, size = block
         for axes in line:
             _frame(axes, left, top, size)
-    return figure
-
-
-@styled
-def winners_over_picture(
-    picture: Array, winners: Array, names: Sequence[tuple[int, str]], first: float, stride: float
-) -> Figure:
-    """Where which class wins, in colours over the picture in grey, with a legend.
-
-    Args:
-        picture: (H, W, 3).
-        winners: (rows, columns) class indices; first and stride as for `maps_over_picture`.
-        names: class index and label, the first without a colour, at most five more; classes not named are grey.
-        first: middle of entry (0, 0), in pixels.
-        stride: pixels from one entry to the next.
-    """
-
-    def entry(colour: str, label: str) -> Patch:
-        seen = _OVER * np.array(to_rgba(colour)[:3]) + (1 - _OVER) * _MIDDLE_GREY
-        return Patch(facecolor=tuple(seen), label=label)
-
-    layer = np.zeros((*winners.shape, 4))
-    layer[:] = to_rgba(BLACK, _OVER)
-    layer[winners == names[0][0]] = 0
-    handles = [Patch(facecolor=3 * (_MIDDLE_GREY,), label=names[0][1])]
-    for colour, (index, label) in zip(MARKS, names[1:], strict=False):
-        layer[winners == index] = to_rgba(colour, _OVER)
-        handles.append(entry(colour, label))
-    if not np.isin(winners, [index for index, _label in names[: len(MARKS) + 1]]).all():
-        handles.append(entry(BLACK, _("another class")))
-    side = 0.6 * COLUMN
-    figure = Figure(figsize=(COLUMN, side * picture.shape[0] / picture.shape[1]))
-    axes = _place(figure, 0, 0, side, figure.get_figheight())
-    _show(axes, _in_grey(picture))
-    axes.imshow(layer, extent=_map_extent(winners, first, stride))
-    axes.set(xlim=(-0.5, picture.shape[1] - 0.5), ylim=(picture.shape[0] - 0.5, -0.5))
-    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=((side + 0.15) / COLUMN, 1))
-    return figure
-
-
-@styled
-def amplified_differences(differences: Sequence[tuple[str, Array]], limit: float) -> Figure:
-    """Differences (H, W, 3) around grey, -limit black and +limit full colour, with a bar that says so in 1/255."""
-    side = (COLUMN + _GAP) / max(len(differences), 2) - _GAP
-    tall = side * max(difference.shape[0] / difference.shape[1] for _heading, difference in differences)
-    headings = [wrapped(heading, side) for heading, _difference in differences]
-    label = _("change of each colour, in levels of 1/255")
-    top = _above(headings)
-    figure = Figure(figsize=(COLUMN, top + tall + _bar_height([label])))
-    line = [_place(figure, panel * (side + _GAP), top, side, tall) for panel in range(len(differences))]
-    for axes, heading, (_heading, difference) in zip(line, headings, differences, strict=True):
-        _show(axes, 0.5 + difference / (2 * limit))
-        _head(axes, heading)
-    grey = np.linspace(0, 1, 256)[:, None].repeat(3, axis=1)
-    _bar(line[0], grey, (-255 * limit, 255 * limit), label)
     return figure
 
 

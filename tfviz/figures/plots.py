@@ -250,27 +250,6 @@ def function_and_copy(
 
 
 @styled
-def scattered(x: Array, groups: Sequence[tuple[str, Array, float]], *, xlabel: str, ylabel: str) -> Figure:
-    """Points (label, values, limit) on logarithmic axes, each group's limit dotted; 0 is at the lower edge."""
-    figure, axes = _panel(2.9, ylabel, xlabel)
-    axes.grid(True)
-    smallest = min(values[values > 0].min(initial=np.inf) for _label, values, _limit in groups)
-    floor = 0.5 * smallest if np.isfinite(smallest) else 1e-17
-    for (label, values, limit), colour, marker in zip(groups, SERIES, _MARKERS, strict=False):
-        axes.scatter(
-            x, np.maximum(values, floor), s=12, color=colour, marker=marker, alpha=0.6, lw=0, label=label
-        )
-        allowed = _("limit {value}").format(value=isolated(number(limit)))
-        axes.axhline(limit, color=colour, linewidth=1.1, linestyle=":", label=allowed)
-    axes.set(xscale="log", yscale="log")
-    axes.margins(x=0.03)
-    axes.set_ylim(bottom=0.7 * floor)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    _legend_below(figure, axes)
-    return figure
-
-
-@styled
 def line_panels(x: Array, wanted: tuple[str, Array], panels: Sequence[tuple[str, Array]]) -> Figure:
     """Panels (heading, values) side by side, each over the same wide line (label, values)."""
     figure = Figure(figsize=(COLUMN, 1.85), layout="constrained")

@@ -21,6 +21,7 @@ from tfviz.errors import TfvizError
 from tfviz.experiment.grading import KINDS, Verdict, by_kind, summary
 from tfviz.experiment.store import FigureFile, PartResult
 from tfviz.figures import live, mathematics, style
+from tfviz.figures.direction import from_the_right
 from tfviz.files.atomic import write_atomically, write_text
 from tfviz.files.program import templates
 from tfviz.report import inline, scores
@@ -398,6 +399,8 @@ def _environment(
         isolated=_in_language(isolated),
         breakable=_in_language(breakable),
         date=_in_language(long_date),
+        # WeasyPrint does not know dir="auto".
+        direction=lambda text: "rtl" if from_the_right(text) else "ltr",
     )
     environment.globals.update(
         medium=medium,
