@@ -12,6 +12,7 @@ from tfviz.files.program import PACKAGE
 
 ORDER = (
     "cli",
+    "course",
     "parts",
     "report",
     "figures",

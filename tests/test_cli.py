@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import shutil
@@ -12,13 +13,14 @@ import pytest
 from PIL import Image
 
 from tests.fake_part import FakePart
-from tfviz import cli
+from tests.forged import forge
+from tfviz import backend, cli
 from tfviz.data import cifar10
-from tfviz.errors import BadFileError, DataUnavailableError
+from tfviz.errors import BadFileError, DataUnavailableError, TfvizError
 from tfviz.experiment.grading import Verdict
-from tfviz.experiment.growing import BEING_COMPUTED, NOT_YET
-from tfviz.experiment.store import PartResult, Store
-from tfviz.files import program
+from tfviz.experiment.growing import BEING_COMPUTED, NOT_YET, STOPPED
+from tfviz.experiment.store import SCHEMA, PartResult, Store
+from tfviz.files import lock, program
 from tfviz.parts import PARTS
 from tfviz.report import page as report
 from tfviz.report import personal, publish
@@ -157,12 +159,21 @@ def test_report_only_runs_nothing(tmp_path, parts, templates, capsys):
 
 def test_a_result_of_another_version_is_named_and_not_shown(tmp_path, parts, templates, capsys):
     cli.main(["--only", "good", "--out", str(tmp_path)])
-    stored = tmp_path / "results" / "good.json"
-    stored.write_text(stored.read_text().replace('"sum"', '"total"'))
+    forge(
+        tmp_path / "results" / "good.json",
+        lambda result: result["numbers"].update(total=result["numbers"].pop("sum")),
+    )
     capsys.readouterr()
-    assert cli.main(["--report-only", "--out", str(tmp_path)]) == 0
+    assert cli.main(["--report-only", "--out", str(tmp_path)]) == 1
     assert "good: not run: its stored result is not of this version of the program" in capsys.readouterr().out
     assert "its stored result is not of this version" in (tmp_path / "report.html").read_text()
+
+
+def test_a_part_of_which_nothing_is_stored_is_named(tmp_path, parts, templates, capsys):
+    cli.main(["--only", "good", "--out", str(tmp_path)])
+    capsys.readouterr()
+    assert cli.main(["--report-only", "--only", "bad", "good", "--out", str(tmp_path)]) == 1
+    assert "bad: not run: nothing is stored of it" in capsys.readouterr().out
 
 
 def test_one_damaged_result_does_not_cost_the_report(tmp_path, parts, templates, capsys):
@@ -175,9 +186,9 @@ def test_one_damaged_result_does_not_cost_the_report(tmp_path, parts, templates,
 def test_a_result_of_another_schema_is_named_and_not_shown(tmp_path, parts, templates, capsys):
     cli.main(["--only", "good", "--out", str(tmp_path)])
     stored = tmp_path / "results" / "good.json"
-    stored.write_text(stored.read_text().replace('"schema": 2', '"schema": 1'))
+    stored.write_text(stored.read_text().replace(f'"schema": {SCHEMA}', '"schema": 1'))
     capsys.readouterr()
-    assert cli.main(["--report-only", "--out", str(tmp_path)]) == 0
+    assert cli.main(["--report-only", "--out", str(tmp_path)]) == 1
     printed = capsys.readouterr().out
     assert "good.json was stored by another version of the program (schema 1" in printed
     assert "schema 1" in (tmp_path / "report.html").read_text()
@@ -221,6 +232,35 @@ def test_no_pango_gives_3_and_the_html(tmp_path, parts, templates, capsys, monke
     assert cli.main(["--only", "good", "--out", str(tmp_path)]) == 3
     assert (tmp_path / "report.html").exists()
     assert "apt-get install" in capsys.readouterr().err
+
+
+def test_without_pango_no_pdf_of_another_rendering_stays(tmp_path, parts, templates, capsys, monkeypatch):
+    assert cli.main(["--only", "good", "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "report.pdf").exists()
+
+    def refuse(out, page):
+        raise report.PdfUnavailableError("no Pango")
+
+    monkeypatch.setattr(report, "write_pdf", refuse)
+    assert cli.main(["--only", "good", "--title", "Another", "--out", str(tmp_path)]) == 3
+    assert not (tmp_path / "report.pdf").exists()
+    assert f"{tmp_path / 'report.pdf'}, of an earlier rendering, is removed" in capsys.readouterr().err
+
+
+def test_no_page_is_written_whose_pdf_fails(tmp_path, parts, templates, capsys, monkeypatch):
+    cli.main(["--only", "good", "--out", str(tmp_path)])
+    before = {name: (tmp_path / name).read_bytes() for name in ("report.html", "report.pdf")}
+
+    def fails(out, page):
+        raise TfvizError("The report shows what cannot be read: x.")
+
+    monkeypatch.setattr(report, "write_pdf", fails)
+    for arguments in (["--report-only", "--title", "Another"], ["--only", "good", "--title", "Another"]):
+        assert cli.main([*arguments, "--out", str(tmp_path)]) == 2
+        assert "shows what cannot be read" in capsys.readouterr().err
+        assert {name: (tmp_path / name).read_bytes() for name in before} == before
+    assert cli.main(["--only", "good", "--force", "--out", str(tmp_path)]) == 2
+    assert not any((tmp_path / name).exists() for name in before), "the page that was to grow does not stay"
 
 
 def test_list(parts, capsys):
@@ -288,7 +328,12 @@ def test_the_users_inputs_reach_the_parts(tmp_path, parts, templates):
         (["--image", "none.png"], "none.png does not exist"),
         (["--source-class", "crane"], "134 (crane), 517 (crane)"),
         (["--target-class", "1000"], "from 0 to 999"),
+        (["--source-class", "-1"], "-1"),
+        (["--source-class", "1e3"], "1e3"),
+        (["--source-class", "107", "--target-class", "jellyfish"], "are the same, 107 (jellyfish)"),
+        (["--source-class", "357"], "are the same, 357 (mink)"),
         (["--pictures", "none"], "none is not a folder"),
+        (["--pictures", "."], "--pictures . holds no picture that can be read: it is empty"),
         (["--data-dir", "none"], "none is not a folder"),
     ],
 )
@@ -300,10 +345,65 @@ def test_unusable_inputs_stop_before_anything_runs(tmp_path, parts, arguments, s
     assert parts[0].runs == []
 
 
-def test_an_output_folder_that_cannot_be_made(tmp_path, parts, capsys):
+def test_an_output_folder_that_cannot_be_made_or_written(tmp_path, parts, capsys, monkeypatch):
     (tmp_path / "file").write_text("")
-    assert cli.main(["--out", str(tmp_path / "file" / "out")]) == 2
-    assert "Not a directory" in capsys.readouterr().err
+
+    def error_of(out):
+        assert cli.main(["--out", str(out)]) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert error.endswith("name another folder with --out.\n")
+        return error
+
+    for out in (tmp_path / "file", tmp_path / "file" / "out"):
+        assert f"{out} cannot be written into ({tmp_path / 'file'} is a file, not a folder)" in error_of(out)
+    monkeypatch.setattr(lock.os, "open", denied(os.open))
+    assert f"{tmp_path} cannot be written into (Permission denied)" in error_of(tmp_path)
+    assert parts[0].runs == []
+
+
+def denied(opening):
+    """`os.open` where nothing may be written."""
+
+    def fake(path, flags, *rest, **how):
+        if flags & (os.O_WRONLY | os.O_RDWR):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opening(path, flags, *rest, **how)
+
+    return fake
+
+
+@pytest.mark.parametrize(("where", "runs"), [("_save", 1), ("save", 1)])
+def test_a_disk_that_is_full_stops_the_run_and_says_what_is_kept(
+    tmp_path, parts, published, capsys, monkeypatch, where, runs
+):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Store, where, full)
+    assert cli.main(["--out", str(tmp_path), "--force"]) == 2
+    error = capsys.readouterr().err
+    assert (
+        f"No space left on device: what was finished before is in {tmp_path}. To go on: python -m tfviz"
+        in error
+    )
+    assert error.count("\n") == 1
+    assert len(parts[0].runs) == runs
+    assert parts[1].runs == []
+    assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "line"),
+    [
+        ("run_all.py", ["--only", "a b"], "python run_all.py --only 'a b'"),
+        ("/x/tfviz/__main__.py", ["run", "--force", "--quick"], "python -m tfviz run --quick"),
+        ("/usr/bin/tfviz", ["--forc", "--offline"], "tfviz --offline"),
+    ],
+)
+def test_how_to_go_on(script, arguments, line, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [script, *arguments])
+    assert cli._again(arguments) == line
 
 
 def test_run_is_meant_where_no_command_is_named(tmp_path, parts, published):
@@ -447,16 +547,16 @@ def test_how_often_the_report_is_rendered(tmp_path, parts, published, monkeypatc
     assert published.calls == [
         {"asked_for": None, "pending": {"good": BEING_COMPUTED, "bad": NOT_YET}, "pdf": False, "exports": ()},
         {"asked_for": None, "pending": {"bad": BEING_COMPUTED}, "pdf": False, "exports": ()},
-        {"asked_for": None, "exports": []},
+        {"asked_for": None, "redraw": False, "exports": []},
     ]
     published.calls.clear()
     cli.main(["--out", str(tmp_path), "--only", "good"])
-    assert published.calls == [{"asked_for": ["good"], "exports": []}]
+    assert published.calls == [{"asked_for": ["good"], "redraw": False, "exports": []}]
     published.calls.clear()
     cli.main(["--out", str(tmp_path), "--report-only"])
-    cli.main(["--out", str(tmp_path), "--report-only", "--only", "good", "--export", "markdown"])
+    cli.main(["--out", str(tmp_path), "--report-only", "--only", "good", "--export", "markdown", "--force"])
     assert published.calls == [
-        {"asked_for": [], "redraw": True, "exports": []},
+        {"asked_for": [], "redraw": False, "exports": []},
         {"asked_for": ["good"], "redraw": True, "exports": ["markdown"]},
     ]
 
@@ -523,10 +623,12 @@ def test_interrupted_renders_what_is_there(tmp_path, parts, templates, pdf, caps
     assert cli.main(["--out", str(tmp_path)]) == 130
     printed = capsys.readouterr()
     assert "Stopped: rendering what there is." in printed.err
-    assert "1 of 2 parts are done; run again to go on." in printed.out
+    assert f"1 of 2 parts are done. To go on: python -m tfviz --out {tmp_path}\n" in printed.out
     html = (tmp_path / "report.html").read_text()
     assert "It is" in html
     assert BEING_COMPUTED not in html
+    assert STOPPED in html
+    assert "Nothing is shown in its place" not in html
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
     assert (tmp_path / "report.pdf").as_uri() in printed.out
     assert Store(tmp_path).load("good").status == "done"
@@ -542,26 +644,81 @@ def test_interrupted_before_anything_was_done_leaves_no_page_of_what_will_not_co
     assert not (tmp_path / "report.html").exists()
 
 
-def test_interrupted_twice_stops_at_once(tmp_path, parts, published, capsys):
-    def answer(done, pending=None, **_):
-        if not pending:
-            raise KeyboardInterrupt
-        return done
+def test_interrupted_twice_leaves_the_pdf_out_and_a_page_that_says_so(
+    tmp_path, parts, templates, capsys, monkeypatch
+):
+    def interrupted(out, page):
+        raise KeyboardInterrupt
 
-    parts[1].error, published.answer = KeyboardInterrupt(), answer
+    parts[1].error = KeyboardInterrupt()
+    (tmp_path / "report.pdf").write_bytes(b"of another rendering")
+    monkeypatch.setattr(report, "write_pdf", interrupted)
     assert cli.main(["--out", str(tmp_path)]) == 130
-    assert "run again to go on" in capsys.readouterr().err
+    printed = capsys.readouterr().out
+    assert "report.pdf was another rendering's and is gone" in printed
+    assert "1 of 2 parts are done. To go on:" in printed
+    html = (tmp_path / "report.html").read_text()
+    assert BEING_COMPUTED not in html
+    assert STOPPED in html
+    assert not (tmp_path / "report.pdf").exists()
+
+
+def test_interrupted_again_while_the_page_is_rendered_only_leaves_the_pdf_out(
+    tmp_path, parts, templates, monkeypatch
+):
+    rendered = []
+    write_html = report.write_html
+
+    def again(out, page):
+        rendered.append(page)
+        if STOPPED in page:
+            os.kill(os.getpid(), signal.SIGINT)
+        return write_html(out, page)
+
+    parts[1].error = KeyboardInterrupt()
+    monkeypatch.setattr(report, "write_html", again)
+    assert cli.main(["--out", str(tmp_path)]) == 130
+    assert (tmp_path / "report.html").read_text() == rendered[-1]
+    assert STOPPED in rendered[-1]
+    assert not (tmp_path / "report.pdf").exists()
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+
+
+def test_interrupted_while_the_report_is_rendered_leaves_a_whole_page(
+    tmp_path, parts, templates, capsys, monkeypatch
+):
+    def interrupted(out, page):
+        raise KeyboardInterrupt
+
+    parts[1].error = None
+    monkeypatch.setattr(report, "write_pdf", interrupted)
+    assert cli.main(["--out", str(tmp_path)]) == 130
+    html = (tmp_path / "report.html").read_text()
+    assert BEING_COMPUTED not in html
+    assert STOPPED not in html
+    assert "2 of 2 parts are done. To go on:" in capsys.readouterr().out
+
+
+def test_interrupted_before_the_run_is_one_line(tmp_path, parts, monkeypatch, capsys):
+    def interrupted(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_inputs", interrupted)
+    assert cli.main(["--out", str(tmp_path)]) == 130
+    assert capsys.readouterr().err == f"\nInterrupted. To go on: python -m tfviz --out {tmp_path}\n"
 
 
 def test_interrupted_and_the_report_fails(tmp_path, parts, published, capsys):
     def answer(done, pending=None, **_):
-        if not pending:
+        if pending != {"good": BEING_COMPUTED, "bad": NOT_YET}:
             raise BadFileError("x is gone.")
+        (tmp_path / "report.html").write_text("it grows")
         return done
 
     parts[1].error, published.answer = KeyboardInterrupt(), answer
     assert cli.main(["--out", str(tmp_path)]) == 130
     assert "the report could not be rendered: x is gone." in capsys.readouterr().err
+    assert not (tmp_path / "report.html").exists()
 
 
 def test_terminated_is_interrupted(tmp_path, parts, published, capsys, monkeypatch):
@@ -573,7 +730,11 @@ def test_terminated_is_interrupted(tmp_path, parts, published, capsys, monkeypat
     monkeypatch.setattr(cli, "PARTS", (parts[0], Killed(ID="bad")))
     before = signal.getsignal(signal.SIGTERM)
     assert cli.main(["--out", str(tmp_path)]) == 130
-    assert published.calls[-1] == {"asked_for": ["good"], "exports": []}
+    stopped = {"asked_for": ["good"], "pending": {"bad": STOPPED}}
+    assert published.calls[-2:] == [
+        {**stopped, "pdf": False, "exports": ()},
+        {**stopped, "exports": []},
+    ]
     assert signal.getsignal(signal.SIGTERM) == before
     assert "1 of 2 parts are done" in capsys.readouterr().out
 
@@ -641,3 +802,15 @@ def test_a_framework_that_is_not_known_is_refused_in_one_line(tmp_path):
     assert done.returncode == 2
     assert "Keras is set to run on 'theano'" in done.stderr
     assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_framework_that_is_not_installed_stops_before_anything_runs(tmp_path, parts, capsys, monkeypatch):
+    monkeypatch.setattr(backend, "name", lambda: "jax")
+    monkeypatch.setattr(backend, "find_spec", lambda package: None if package == "jaxlib" else package)
+    assert cli.main(["--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert "jaxlib is not installed: pip install -r requirements-jax.txt" in error
+    assert error.count("\n") == 1
+    assert parts[0].runs == []
+    assert not (tmp_path / "out").exists()

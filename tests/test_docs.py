@@ -15,6 +15,7 @@ from PIL import Image
 import tfviz
 from tests import rooms
 from tfviz import cli
+from tfviz.course import command
 from tfviz.data.labels import class_index
 from tfviz.experiment import store
 from tfviz.experiment.grading import STATUSES, Kind
@@ -63,6 +64,13 @@ def actions():
     return cli.parser()._actions
 
 
+GRADING = {
+    action.option_strings[-1]: action
+    for action in command.parser("tfviz")._actions
+    if action.option_strings and action.dest != "help"
+}
+
+
 def test_every_option_is_documented_and_no_other(actions):
     table = rows(section(text_of(DOCS / "start.md"), "The command line"))
     documented = {
@@ -70,7 +78,15 @@ def test_every_option_is_documented_and_no_other(actions):
     }
     assert documented == {option for action in actions for option in action.option_strings}
     inline = re.findall(r"`(--[a-z-]+)", FENCE.sub("", text_of(DOCS / "start.md")))
-    assert set(inline) <= documented | {"--help"}
+    assert set(inline) <= documented | {"--help", "--grade", *GRADING}
+
+
+def test_every_option_of_grading_is_documented_and_no_other():
+    table = rows(section(text_of(DOCS / "start.md"), "Grading what others hand in"))
+    documented = {option for cell, _ in table for option in re.findall(r"`(--[^`]+)`", cell)}
+    assert documented == {
+        f"{option} {action.metavar}" if action.metavar else option for option, action in GRADING.items()
+    }
 
 
 def test_options_are_documented_with_what_they_take(actions):
@@ -101,13 +117,13 @@ def test_every_network_is_documented_with_its_licence():
 def commands():
     for path in PAGES:
         for code in blocks(path, "sh"):
-            for command in re.split(r"\n|&&", code):
-                words = shlex.split(command, comments=True)
+            for line in re.split(r"\n|&&", code):
+                words = shlex.split(line, comments=True)
                 while words and re.fullmatch(r"[A-Z_]+=\w+", words[0]):
                     words.pop(0)
                 for start in (["tfviz"], ["python", "run_all.py"], [".venv/bin/python", "run_all.py"]):
                     if words[: len(start)] == start:
-                        yield pytest.param(words[len(start) :], id=f"{path.name}: {command.strip()}")
+                        yield pytest.param(words[len(start) :], id=f"{path.name}: {line.strip()}")
 
 
 @pytest.mark.parametrize("arguments", list(commands()))
@@ -151,7 +167,7 @@ def test_the_rooms_are_described_in_order():
 def test_the_stored_result_is_described():
     text = section(text_of(DOCS / "how-it-works.md"), "What is stored")
     keys = {key for cell, _ in rows(text) for key in re.findall(r"`(\w+)`", cell)}
-    assert keys == set(store.PartResult.__dataclass_fields__)
+    assert keys == {*store.PartResult.__dataclass_fields__, "sha256"}
     assert f"schema {store.SCHEMA}:" in text
 
 

@@ -1,7 +1,11 @@
 """Small models whose values can be written down."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
+
+from tfviz.models import description
 
 
 def linear_model(height=5, width=7, classes=4, seed=0):
@@ -14,3 +18,8 @@ def linear_model(height=5, width=7, classes=4, seed=0):
     random = np.random.default_rng(seed)
     model.set_weights([random.normal(size=weight.shape) for weight in model.get_weights()])
     return model
+
+
+def in_unit_range(model):
+    """The model, said to take pictures in [0, 1], as one from `tfviz.load` is."""
+    return description.describe(model, replace(description.of(model), pictures="[0,1]"))

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from tfviz.method.ascent import Trace, ascend
     from tfviz.method.occlusion import occlusion_map
     from tfviz.models.loading import load
+    from tfviz.models.own import use
 
-# Read when Keras and its framework are first imported; a user who has set them keeps the choice.
+# Read when TensorFlow is first imported; a user who has set it keeps the choice.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 __version__ = "0.2.0"
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "priors",
     "receptive_field",
     "transforms",
+    "use",
 ]
 
 HOMES = {
@@ -45,6 +46,7 @@ HOMES = {
     "priors": "tfviz.method.priors",
     "receptive_field": "tfviz.measures.receptive_field",
     "transforms": "tfviz.method.transforms",
+    "use": "tfviz.models.own",
 }
 """The module in which each public name lives."""
 

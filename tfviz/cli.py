@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import argparse
-import io
 import re
+import shlex
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rich import filesize
-from rich.console import Console
-from rich.table import Table
-
 from tfviz import backend, language
-from tfviz.errors import BadFileError, TfvizError
-from tfviz.experiment.context import Inputs
+from tfviz.errors import BadFileError, TfvizError, printable
+from tfviz.experiment import terminal
+from tfviz.experiment.context import Inputs, OwnNetwork
 from tfviz.experiment.durations import expected, took
 from tfviz.experiment.grading import STATUSES, Verdict, by_kind, summary
+from tfviz.experiment.growing import STOPPED, Growing
 from tfviz.experiment.part import Part
-from tfviz.experiment.runner import Options, Runner
+from tfviz.experiment.runner import Options, Runner, takes_any_network
+from tfviz.experiment.store import PartResult, Store
 from tfviz.parts import PARTS
-from tfviz.report.export import KINDS as EXPORTS
+from tfviz.report import EXPORTS
 from tfviz.report.numbers import expected_value, like
 from tfviz.report.personal import PAPERS, Personal
 from tfviz.training.presets import PRESETS
@@ -46,9 +45,10 @@ def parser() -> argparse.ArgumentParser:
     """The command line of ``tfviz run``, which is meant where no command is named."""
     parser = argparse.ArgumentParser(
         prog=_NAME,
-        usage="%(prog)s [run] [option ...]\n       %(prog)s init [DIR]",
+        usage="%(prog)s [run] [option ...]\n       %(prog)s init [DIR]\n       %(prog)s grade PATH ... [option ...]",
         description="Look inside convolutional networks, write the report (HTML and PDF), grade the numbers. "
-        "`tfviz init` writes a report.toml and answers/ to fill in: the names on the cover, and your own words.",
+        "`tfviz init` writes a report.toml and answers/ to fill in: the names on the cover, and your own words. "
+        "`tfviz grade` measures again what others handed in.",
         epilog="Exit status: 0 all that was asked for was done; 1 a part failed or could not run (the report shows "
         "it); 2 wrong usage or unusable input; 3 the HTML is written, the PDF is not (Pango is missing); "
         "130 interrupted.",
@@ -61,7 +61,9 @@ def parser() -> argparse.ArgumentParser:
         help="run these parts only (see --list); the report has these and what is stored",
     )
     parser.add_argument("--quick", action="store_true", help="shorter settings, labelled so in the report")
-    parser.add_argument("--force", action="store_true", help="run again what is unchanged, too")
+    parser.add_argument(
+        "--force", action="store_true", help="run, draw and render again what is unchanged, too"
+    )
     parser.add_argument("--report-only", action="store_true", help="render stored results, run nothing")
     parser.add_argument(
         "--out", type=Path, default=Path("reports"), metavar="DIR", help="output folder (default: reports)"
@@ -72,6 +74,31 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME=FILE",
         help=f"weights of a network from a file by hand; NAME: {', '.join(CATALOG)}; may be repeated",
+    )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="FILE",
+        help="your own network, whole: a .keras file or .h5 (a SavedModel is a program and is not run); the parts that "
+        "can look into any network run on it",
+    )
+    parser.add_argument(
+        "--model-classes",
+        type=Path,
+        metavar="FILE",
+        help="names of its classes: text, one a line, or JSON such as imagenet_class_index.json",
+    )
+    parser.add_argument(
+        "--model-input",
+        choices=("[0,1]", "[-1,1]", "0..255", "caffe", "torch"),
+        metavar="RANGE",
+        help="in which range it takes pictures, where its first layers do not show it: %(choices)s",
+    )
+    parser.add_argument(
+        "--model-head",
+        choices=("logits", "softmax", "sigmoid", "values"),
+        metavar="HEAD",
+        help="what its last layer returns, where that cannot be found: %(choices)s (values: no classes)",
     )
     parser.add_argument(
         "--image", type=Path, metavar="FILE", help="your picture in place of the drawn jellyfish"
@@ -169,9 +196,18 @@ def _init_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _grade_parser() -> argparse.ArgumentParser:
+    from tfviz.course import command as course  # what measures is no matter of ``tfviz run``
+
+    return course.parser(_NAME)
+
+
 def parse(arguments: Sequence[str]) -> tuple[str, argparse.Namespace]:
     """The command that the arguments name, "run" where they name none, and its options."""
     named = bool(arguments) and not arguments[0].startswith("-")
+    if "--grade" in arguments:  # as run_all.py has it
+        arguments = ["grade", *(each for each in arguments if each != "--grade")]
+        named = True
     command = arguments[0] if named else "run"
     if command not in _COMMANDS:
         parser().error(f"no command {command}; there are: {', '.join(_COMMANDS)}")
@@ -180,10 +216,18 @@ def parse(arguments: Sequence[str]) -> tuple[str, argparse.Namespace]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without "≥" shows "?"
-    command, options = parse(sys.argv[1:] if arguments is None else arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    with terminal.forgiving(), _terminated_like_interrupted():
+        try:
+            return _done(arguments)
+        except KeyboardInterrupt:
+            print(f"\nInterrupted. To go on: {_again(arguments)}", file=sys.stderr)
+            return EXIT_INTERRUPTED
+
+
+def _done(arguments: Sequence[str]) -> int:
+    command, options = parse(arguments)
+    options.again = _again(arguments)
     try:
         return _COMMANDS[command].do(options)
     except TfvizError as error:
@@ -195,11 +239,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         kept = f": what was finished before is in {options.out}" if "out" in options else ""
-        return _stop(f"{error.strerror or error}{where}{kept}.")
+        return _stop(f"{error.strerror or error}{where}{kept}. To go on: {options.again}")
+
+
+def _again(arguments: Sequence[str]) -> str:
+    """The command line that goes on where these arguments' run stopped; with --force it would begin anew."""
+    script = Path(sys.argv[0])
+    start = {"run_all.py": ["python", str(script)], "__main__.py": ["python", "-m", _NAME]}.get(
+        script.name, [_NAME]
+    )
+    kept = [each for each in arguments if len(each) < 3 or not "--force".startswith(each)]
+    return shlex.join([*start, *kept])
 
 
 def _stop(message: str) -> int:
-    print(f"{_NAME}: {message}", file=sys.stderr)
+    print(printable(f"{_NAME}: {message}"), file=sys.stderr)
     return EXIT_USAGE
 
 
@@ -228,41 +282,102 @@ def _run(options: argparse.Namespace) -> int:
         wrong(f"--seed must be from 0 to {2**32 - 1}")
     if options.train and not _TRAINED.intersection(options.only or known):
         wrong(f"--train is for {' and '.join(sorted(_TRAINED))}; --only names neither")
+    if options.model is None and (options.model_classes or options.model_input or options.model_head):
+        wrong("--model-classes, --model-input and --model-head say more about --model FILE")
     files = dict(_weights_option(text) for text in options.weights)
-    chosen = [known[part] for part in dict.fromkeys(options.only or known)]
+    usual = known if options.model is None else [part.ID for part in PARTS if takes_any_network(part)]
+    chosen = [known[part] for part in dict.fromkeys(options.only or usual)]
     report = _report(options)
-    options.out.mkdir(parents=True, exist_ok=True)
+    if options.report_only:
+        if not options.out.is_dir():
+            return _stop(_nothing_in(options.out))
+        with _alone_in(options.out):
+            return _finish(report, chosen if options.only else None, computed=False, anew=options.force)
+    backend.check()
+    inputs = _inputs(options)
+    _check_weights(files)
+    own = _own(options)
     begun = time.monotonic()
     finished: list[str] = []
-    try:
-        with _terminated_like_interrupted():
-            if options.report_only:
-                return _finish(report, chosen if options.only else None, computed=False)
-            inputs = _inputs(options)
-            _check_weights(files)
-            try:
-                _compute(
-                    chosen,
-                    Options(
-                        report.out,
-                        options.quick,
-                        options.force,
-                        options.offline,
-                        options.seed,
-                        files,
-                        inputs,
-                    ),
-                    report,
-                    finished,
-                )
-            except KeyboardInterrupt:
-                return _interrupted(report, finished, len(chosen))
-            status = _finish(report, chosen)
-    except KeyboardInterrupt:
-        print(f"\nInterrupted: what was finished is in {options.out}; run again to go on.", file=sys.stderr)
-        return EXIT_INTERRUPTED
+    with _alone_in(options.out):
+        try:
+            _compute(
+                chosen,
+                Options(
+                    report.out,
+                    options.quick,
+                    options.force,
+                    options.offline,
+                    options.seed,
+                    files,
+                    inputs,
+                    own,
+                    options.model,
+                ),
+                report,
+                finished,
+            )
+            status = _finish(report, chosen, anew=options.force)
+        except KeyboardInterrupt:
+            return _interrupted(report, chosen, finished, options.again)
+        finally:
+            report.leave()
     print(f"Finished in {took(time.monotonic() - begun)}.")
     return status
+
+
+def _grade(options: argparse.Namespace) -> int:
+    """``tfviz grade``: measure again what was handed in, and write what a course needs of it."""
+    from tfviz.course import command as course
+
+    if options.gradescope is None and not options.paths:
+        course.parser(_NAME).error("name folders or zips of submissions")
+    if not (options.workers is None or options.workers > 0) or not 0 <= (options.seed or 0) < 2**32:
+        course.parser(_NAME).error(f"--workers must be positive, --seed from 0 to {2**32 - 1}")
+    files = dict(_weights_option(text) for text in options.weights)
+    if options.gradescope is not None:
+        course.write_autograder(options.gradescope, options.rubric)
+    if not options.paths:
+        return EXIT_DONE
+    backend.check()
+    _check_weights(files)
+    asked = course.Asked(
+        options.paths,
+        options.out,
+        options.rubric,
+        files,
+        _cifar10(options.data_dir, download=False, offline=options.offline),
+        options.offline,
+        options.workers,
+        options.seed,
+    )
+    with _alone_in(options.out):
+        return EXIT_DONE if course.grade(asked) else EXIT_FAILED
+
+
+def _nothing_in(out: Path) -> str:
+    return f"{out} holds no results: run without --report-only first."
+
+
+@contextmanager
+def _alone_in(out: Path) -> Iterator[None]:
+    """Inside, the output folder is there, can be written, and no other run works in it.
+
+    Raises:
+        BadFileError: it cannot be made or written.
+        BusyError: another run works there.
+    """
+    with ExitStack() as stack:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(Store(out).alone())
+        except OSError as error:
+            taken = next((each for each in (out, *out.parents) if each.exists() and not each.is_dir()), None)
+            why = f"{taken} is a file, not a folder" if taken else error.strerror
+            raise BadFileError(
+                f"{out} cannot be written into ({why}): name another folder with --out."
+            ) from error
+        yield
 
 
 class _Command(NamedTuple):
@@ -270,7 +385,11 @@ class _Command(NamedTuple):
     do: Callable[[argparse.Namespace], int]
 
 
-_COMMANDS = {"run": _Command(parser, _run), "init": _Command(_init_parser, _init)}
+_COMMANDS = {
+    "run": _Command(parser, _run),
+    "init": _Command(_init_parser, _init),
+    "grade": _Command(_grade_parser, _grade),
+}
 
 
 @contextmanager
@@ -290,15 +409,17 @@ def _terminated_like_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Report:
     """What is published, all of it checked.
 
     Attributes:
         out: the output folder.
-        only: the parts that were named with --only; None: none were.
+        only: the parts that were named with --only, or that --model means; None: none were.
         personal: whose report it is.
         answers: the folder with the author's own words.
+        exports: what else is written, of `tfviz.report.EXPORTS`.
+        grows: whether report.html says that more is to come.
     """
 
     out: Path
@@ -306,12 +427,13 @@ class _Report:
     personal: Personal
     answers: Path | None
     exports: Sequence[str] = ()
+    grows: bool = False
 
     def publish(self, say: Callable[[str], None], **how: Any) -> Published:
         """Draw, grade and render what is stored; how: as `tfviz.report.publish.publish` has it."""
         from tfviz.report import publish
 
-        return publish.publish(
+        published = publish.publish(
             self.out,
             PARTS,
             say,
@@ -323,12 +445,40 @@ class _Report:
                 **how,
             },
         )
+        self.grows = False
+        return published
+
+    def draw(self, part: Part) -> None:
+        """Draw a part's figures, if it has some to be drawn; those that fail are said at the end."""
+        from tfviz.report import publish
+
+        store = Store(self.out)
+        result = store.load(part.ID)
+        if result.status == "done":
+            with self._language():
+                publish.draw(store, part, result, lambda _: None)
 
     def grow(self, pending: Mapping[str, str]) -> None:
         """Render the page as it stands while a run goes on; figures that fail are said at the end."""
-        with language.use(self.personal.language or language.SOURCE):
-            said = {part: language.gettext(why) for part, why in pending.items()}
-        self.publish(lambda _: None, pending=said, pdf=False, exports=())
+        said = self.said(pending)
+        try:
+            self.publish(lambda _: None, pending=said, pdf=False, exports=())
+        finally:
+            self.grows = True
+
+    def said(self, pending: Mapping[str, str]) -> dict[str, str]:
+        """Why parts are not there yet, in the report's language."""
+        with self._language():
+            return {part: language.gettext(why) for part, why in pending.items()}
+
+    def leave(self) -> None:
+        """Take away a page that says that more is to come: now nothing does."""
+        if self.grows:
+            with suppress(OSError):
+                (self.out / "report.html").unlink(missing_ok=True)
+
+    def _language(self) -> AbstractContextManager[object]:
+        return language.use(self.personal.language or language.SOURCE)
 
 
 def _report(options: argparse.Namespace) -> _Report:
@@ -344,7 +494,10 @@ def _report(options: argparse.Namespace) -> _Report:
     names = ("title", "subtitle", "authors", "ids", "course", "date", "language", "paper", "hero")
     who = personal.load(config, **{name: getattr(options, name) for name in names})
     language.load(who.language or language.SOURCE)  # a catalogue may be there and be damaged
-    return _Report(options.out.resolve(), options.only, who, folder, options.export)
+    only = options.only
+    if only is None and options.model is not None:
+        only = [part.ID for part in PARTS if takes_any_network(part)]
+    return _Report(options.out.resolve(), only, who, folder, options.export)
 
 
 def _weights_option(text: str) -> tuple[str, Path]:
@@ -359,26 +512,62 @@ def _weights_option(text: str) -> tuple[str, Path]:
 def _check_weights(files: dict[str, Path]) -> None:
     """Read the user's files before anything runs: a bad one stops here and costs nothing."""
     import tfviz
+    from tfviz.weights import readers
 
+    for path in files.values():
+        readers.read(path)  # most are told from this, before a framework is loaded
     for name, path in files.items():
         tfviz.load(name, weights=path)
 
 
+def _own(options: argparse.Namespace) -> OwnNetwork | None:
+    """What is said of the user's own network, opened before anything runs: what cannot be used stops here."""
+    if options.model is None:
+        return None
+    from tfviz.data.labels import class_index, read_classes
+
+    names = None if options.model_classes is None else read_classes(options.model_classes)
+    own = OwnNetwork(
+        printable(options.model.resolve().stem)[:60], options.model_input, options.model_head, names
+    )
+    backend.load()
+    from tfviz.models import description
+    from tfviz.models.files import open_own
+
+    model = open_own(options.model, name=own.name, pictures=own.pictures, head=own.head, classes=own.classes)
+    about = description.of(model)
+    print(printable(f"Your network {own.name}: {about.summary}."))
+    numbers = [str(number) for number in range(model.output_shape[-1])]
+    asked: dict[str, Any] = {
+        name: class_index(text, names or numbers)
+        for name in ("source_class", "target_class")
+        if (text := getattr(options, name)) is not None
+    }
+    return replace(own, **asked)
+
+
 def _inputs(options: argparse.Namespace) -> Inputs:
     """The user's pictures, classes and data, checked before anything runs."""
-    from tfviz.data.labels import class_index
+    from tfviz.data.labels import UnknownClassError, class_index, imagenet_classes
     from tfviz.data.pictures import read_picture
 
-    for folder in (options.pictures, options.data_dir):
-        if folder is not None and not folder.is_dir():
-            raise BadFileError(f"{folder} is not a folder.")
+    if options.pictures is not None and not options.pictures.is_dir():
+        raise BadFileError(f"{options.pictures} is not a folder.")
+    if options.pictures is not None:
+        _check_pictures(options.pictures)
     if options.image is not None:
         read_picture(options.image, 224, 224)
     classes: dict[str, Any] = {
         name: class_index(text)
         for name in ("source_class", "target_class")
-        if (text := getattr(options, name)) is not None
+        if options.model is None and (text := getattr(options, name)) is not None
     }
+    if (twice := classes.get("source_class", Inputs.source_class)) == classes.get(
+        "target_class", Inputs.target_class
+    ):
+        raise UnknownClassError(
+            f"--source-class and --target-class are the same, {twice} ({imagenet_classes()[twice]}): name two."
+        )
     return Inputs(
         image=options.image,
         pictures=options.pictures,
@@ -386,6 +575,20 @@ def _inputs(options: argparse.Namespace) -> Inputs:
         train=options.train,
         **classes,
     )
+
+
+def _check_pictures(folder: Path) -> None:
+    """See that one file of a folder is a picture."""
+    from tfviz.data.pictures import read_picture
+
+    first = "it is empty"
+    for path in sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] != "."):
+        try:
+            read_picture(path, 224, 224)
+            return
+        except BadFileError as error:
+            first = str(error) if first == "it is empty" else first
+    raise BadFileError(f"--pictures {folder} holds no picture that can be read: {first}")
 
 
 def _cifar10(data_dir: Path | None, *, download: bool, offline: bool) -> Path | None:
@@ -402,7 +605,6 @@ def _cifar10(data_dir: Path | None, *, download: bool, offline: bool) -> Path | 
 
 def _compute(chosen: Sequence[Part], options: Options, report: _Report, finished: list[str]) -> None:
     """Run the parts, adding to `finished` the ids of those that are through; the report grows meanwhile."""
-    from tfviz.experiment.growing import Growing
     from tfviz.experiment.progress import Reporter
 
     with Reporter() as reporter:
@@ -415,58 +617,101 @@ def _compute(chosen: Sequence[Part], options: Options, report: _Report, finished
             train=options.inputs.train is not None,
         )
         reporter.plan({part: seconds[part] if part in waiting else 0.0 for part in seconds})
-        growing = Growing(report.grow, waiting, reporter.say)
+        known = {part.ID: part for part in chosen}
+        growing = Growing(
+            report.grow,
+            lambda part: report.draw(known[part]),
+            {part: seconds[part] for part in waiting},
+            reporter.say,
+        )
+        printed = (report.out / "report.pdf").exists()
         if growing.begin():
             page = (report.out / "report.html").as_uri()
-            reporter.say(f"The report can be opened now; it grows as parts finish:\n{page}")
+            gone = (
+                " (report.pdf was another rendering's and is gone; it is made anew at the end)"
+                if printed
+                else ""
+            )
+            reporter.say(f"The report can be opened now; it grows as parts finish{gone}:\n{page}")
+        if waiting:
+            backend.load()
         for part in chosen:
             runner.run(part)
             finished.append(part.ID)
             growing.ends(part.ID)
 
 
-def _interrupted(report: _Report, finished: Sequence[str], count: int) -> int:
-    """Render what there is; a second interrupt ends that."""
-    print("\nStopped: rendering what there is. Ctrl-C again stops at once.", file=sys.stderr)
-    try:
-        published = report.publish(print, asked_for=finished)
-    except (TfvizError, OSError) as error:
-        print(f"{_NAME}: the report could not be rendered: {error}", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    if not published.results:  # the page that was to grow shows nothing but what will not come
-        (report.out / "report.html").unlink(missing_ok=True)
-    _print_files(published)
-    print(f"{len(finished)} of {count} parts are done; run again to go on.")
+def _interrupted(report: _Report, chosen: Sequence[Part], finished: Sequence[str], again: str) -> int:
+    """Render what there is: the page in any case, the PDF unless all was computed or a second interrupt ends that."""
+    stored = Store(report.out).load_all([part.ID for part in PARTS])
+    pending = report.said({part.ID: STOPPED for part in chosen if part.ID not in stored})
+    how = {"asked_for": finished, "pending": pending}
+    published = None
+    if stored:
+        print("\nStopped: rendering what there is. Ctrl-C again leaves the PDF out.", file=sys.stderr)
+        try:
+            with _interrupts_noted() as noted:  # what says that the run goes on must not stay
+                published = report.publish(print, **how, pdf=False, exports=())
+            if not noted and len(finished) < len(chosen):
+                published = report.publish(lambda _: None, **how)
+        except KeyboardInterrupt:
+            pass
+        except (TfvizError, OSError) as error:
+            print(f"{_NAME}: the report could not be rendered: {error}", file=sys.stderr)
+    if published:
+        _print_files(published)
+    print(f"{len(finished)} of {len(chosen)} parts are done. To go on: {again}")
     return EXIT_INTERRUPTED
 
 
-def _finish(report: _Report, chosen: Sequence[Part] | None, *, computed: bool = True) -> int:
+@contextmanager
+def _interrupts_noted() -> Iterator[list[int]]:
+    """Inside, Ctrl-C and SIGTERM do nothing but enter a list."""
+    noted: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(which, lambda number, _: noted.append(number)) for which in signals]
+    try:
+        yield noted
+    finally:
+        for which, handler in zip(signals, before, strict=True):
+            signal.signal(which, handler)
+
+
+def _finish(
+    report: _Report, chosen: Sequence[Part] | None, *, computed: bool = True, anew: bool = False
+) -> int:
     """Publish, say what came of it; returns the exit status.
 
     Args:
         report: what is published.
         chosen: the parts that were asked for; None: those that are stored.
-        computed: whether these were computed before: then one that is not whole is a failure, and figures that would
-            come out the same are not drawn again.
+        computed: whether these were computed before.
+        anew: whether to draw and render also what would come out the same.
     """
     from tfviz.experiment.progress import Reporter
 
     with Reporter() as reporter:
         reporter.say("Rendering the report")
         if computed:
-            published = report.publish(reporter.say)
+            published = report.publish(reporter.say, redraw=anew)
         else:
             published = report.publish(
-                reporter.say, asked_for=[part.ID for part in chosen or ()], redraw=True
+                reporter.say, asked_for=[part.ID for part in chosen or ()], redraw=anew
             )
     if not published.results:
-        return _stop(f"{report.out} holds no results: run without --report-only first.")
-    results = published.results
-    asked = [part.ID for part in chosen] if chosen is not None else list(results)
-    whole = all(results[part].status == "done" and not results[part].not_drawn for part in asked if computed)
+        return _stop(_nothing_in(report.out))
+    asked = [part.ID for part in chosen] if chosen is not None else list(published.results)
+    missing = {part: PartResult(part, "not run", reason="nothing is stored of it") for part in asked}
+    published = replace(published, results=missing | dict(published.results))
+    whole = all(
+        published.results[part].status == "done" and not published.results[part].not_drawn for part in asked
+    )
     status = EXIT_DONE if whole else EXIT_FAILED
     if published.no_pdf:
-        print(f"{_NAME}: {published.no_pdf}", file=sys.stderr)
+        print(printable(f"{_NAME}: {published.no_pdf}"), file=sys.stderr)
         status = status or EXIT_NO_PDF
     _print_summary(published, asked)
     _print_files(published)
@@ -480,7 +725,7 @@ def _print_summary(published: Published, parts: Sequence[str]) -> None:
     print()
     for part in dict.fromkeys([*parts, *broken]):
         if part in broken:
-            print(f"{part}: {broken[part].status}: {broken[part].reason}")
+            print(printable(f"{part}: {broken[part].status}: {broken[part].reason}"))
             continue
         own = summary([verdict for verdict in verdicts if verdict.part == part])
         counted = ", ".join(f"{count} {status}" for status, count in own.items() if count)
@@ -497,6 +742,9 @@ def _print_summary(published: Published, parts: Sequence[str]) -> None:
 def _print_failures(verdicts: Sequence[Verdict]) -> None:
     if not verdicts:
         return
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(title="Not as expected", title_justify="left")
     for heading in ("part", "number", "expected", "measured", "kind"):
         table.add_column(heading, justify="right" if heading in ("expected", "measured") else "left")
@@ -510,7 +758,9 @@ def _print_failures(verdicts: Sequence[Verdict]) -> None:
 
 
 def _print_files(published: Published) -> None:
+    from rich import filesize
+
     for note in published.notes:
-        print(f"{_NAME}: {note}")
+        print(printable(f"{_NAME}: {note}"))
     for path in published.files:
         print(f"{path.resolve().as_uri()}  ({filesize.decimal(path.stat().st_size)})")

@@ -25,3 +25,15 @@ class WeightsUnavailableError(TfvizError):
 
 class DataUnavailableError(TfvizError):
     """A data set could not be had: the message names url, size, hash and how to supply it by hand."""
+
+
+class BusyError(TfvizError):
+    """Another run works in the same folder: the message says which, since when, and what to do."""
+
+
+def printable(text: str) -> str:
+    """Text without characters that a terminal obeys or that turn others around; line breaks stay."""
+    return "".join(
+        character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}"
+        for character in text
+    )

@@ -57,7 +57,85 @@ def test_the_framework_comes_from_the_environment_before_keras_is_imported(monke
     assert backend.name() == "jax"
     assert backend.versions().keys() == {"python", "jax", "jaxlib", "keras", "numpy", "scipy"}
     monkeypatch.delenv("KERAS_BACKEND")
+    monkeypatch.setenv("KERAS_HOME", "none")
     assert backend.name() == "tensorflow"
+
+
+def test_keras_own_file_chooses_where_the_environment_does_not(monkeypatch, tmp_path):
+    monkeypatch.delitem(backend.sys.modules, "keras")
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    for content, name in (
+        ('{"backend": "jax"}', "jax"),
+        ("{", "tensorflow"),
+        ("[]", "tensorflow"),
+        ("{}", "tensorflow"),
+    ):
+        (tmp_path / "keras.json").write_text(content)
+        assert backend.name() == name
+    (tmp_path / "keras.json").write_text('{"backend": "torch"}')
+    with pytest.raises(backend.UnknownBackendError, match=rf"'torch' \({tmp_path / 'keras.json'}\)"):
+        backend.check()
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert backend.name() == "jax", "the environment goes before it"
+    monkeypatch.setattr(backend, "find_spec", lambda package: None if "jax" in package else package)
+    with pytest.raises(
+        backend.MissingBackendError,
+        match=r"^Keras is set to run on jax \(KERAS_BACKEND\), and jax and jaxlib are not installed: "
+        r"pip install -r requirements-jax.txt, or set KERAS_BACKEND to tensorflow.$",
+    ):
+        backend.check()
+
+
+def test_what_is_set_for_other_programs_does_not_reach_the_numbers(tmp_path):
+    """Keras' file and variables that change what is computed; descriptor 2 is closed, too."""
+    (tmp_path / "keras.json").write_text(
+        '{"floatx": "float16", "epsilon": 0.1, "backend": "tensorflow", "image_data_format": "channels_first"}'
+    )
+    code = (
+        "import os, sys\n"
+        "from tfviz import backend\n"
+        "before = backend.floatx()\n"
+        "backend.load()\n"
+        "import keras\n"
+        "layer = keras.layers.Conv2D(2, 3); layer.build((None, 8, 8, 5))\n"
+        "print(before, backend.floatx(), keras.config.epsilon(), keras.config.image_data_format(),\n"
+        "      layer.kernel.shape, layer.kernel.dtype, keras.config.max_epochs(),\n"
+        "      [name for name in os.environ if name[:3] in ('TF_', 'XLA', 'ONE')])\n"
+    )
+    done = subprocess.run(
+        ["sh", "-c", f'{sys.executable} -c "$0" 2>&-', code],
+        check=True,
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={
+            **{name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"},
+            "KERAS_HOME": str(tmp_path),
+            "KERAS_MAX_EPOCHS": "1",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "TF_ENABLE_ONEDNN_OPTS": "0",
+            "TF_XLA_FLAGS": "--tf_xla_auto_jit=2",
+            "XLA_FLAGS": "--nonsense",
+            "ONEDNN_DEFAULT_FPMATH_MODE": "BF16",
+        },
+    )
+    assert done.stdout == (
+        "float32 float32 1e-07 channels_last (3, 3, 5, 2) float32 None ['TF_CPP_MIN_LOG_LEVEL']\n"
+    )
+
+
+def test_an_import_that_fails_is_one_line(monkeypatch):
+    def broken(name):
+        raise ImportError("libx.so: cannot open\n  shared object")
+
+    monkeypatch.setattr(backend, "is_loaded", lambda: False)
+    monkeypatch.setattr(backend, "import_module", broken)
+    with pytest.raises(
+        backend.MissingBackendError, match=r"\(libx.so: cannot open shared object\): pip install"
+    ) as raised:
+        backend.load()
+    assert "\n" not in str(raised.value)
 
 
 def test_versions_of_what_is_not_installed_say_so():
@@ -90,14 +168,16 @@ def test_jax_s_loop_makes_room_in_powers_of_two_and_goes_on():
     code = (
         "import numpy as np\n"
         "from tfviz.backend import on_jax\n"
-        "def loop():\n"
-        "    score = lambda x, draws: ((-(x - draws[0]) ** 2).sum(axis=(1, 2)), {'a': x[:, 0, 0]})\n"
-        "    return on_jax.ascent_loop(score, lambda x: 2 * x, np.ones((2, 3, 4)), [], ['a'], (-5.0, 5.0))\n"
-        "rates, draws = [0.1] * 37, np.arange(37.0)[:, None] / 10\n"
-        "whole = loop()(rates, [draws])\n"
-        "half = loop(); first = half(rates[:20], [draws[:20]]); second = half(rates[20:], [draws[20:]])\n"
+        "score = lambda x, draws, data: ((-(x - draws[0]) ** 2).sum(axis=(1, 2)), {'a': data[0] * x[:, 0, 0]})\n"
+        "one = np.ones(1, np.float32)\n"
+        "loop = on_jax.ascent_loop(score, lambda x: 2 * x, (2, 3, 4), [()], [one], [], ['a'], (-5.0, 5.0))\n"
+        "start, rates, draws = np.ones((2, 3, 4)), [0.1] * 37, np.arange(37.0) / 10\n"
+        "_, whole = loop(start, rates, [draws], [one])\n"
+        "x, first = loop(start, rates[:20], [draws[:20]], [one])\n"
+        "_, second = loop(x, rates[20:], [draws[20:]], [3 * one])\n"
         "np.testing.assert_allclose(second.pictures, whole.pictures, rtol=1e-6)\n"
         "np.testing.assert_allclose(np.concatenate([first.scores, second.scores]), whole.scores, rtol=1e-5)\n"
+        "np.testing.assert_allclose(second.terms['a'], 3 * whole.terms['a'][20:], rtol=1e-5)\n"
         "assert whole.terms['a'].shape == (37, 2)\n"
         "x = 1.0\n"
         "for step in range(37):\n"

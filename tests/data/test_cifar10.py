@@ -120,6 +120,47 @@ def test_the_archive(archive):
     assert read.source == "CIFAR-10 (not the original files)"
 
 
+def test_the_archive_itself_is_named(archive, tmp_path):
+    folder = archive({"cifar-10-batches-py/test_batch": WHOLE})
+    path = (folder / "cifar-10-python.tar.gz").rename(tmp_path / "download")
+    assert cifar10.find(path) == path
+    assert cifar10.read_test_batch(path).labels.tolist() == LABELS
+
+
+def test_a_place_that_is_not_there(tmp_path):
+    with pytest.raises(BadFileError, match="is not a folder, nor CIFAR-10's archive"):
+        cifar10.find(tmp_path / "none")
+
+
+def test_names_as_tar_writes_those_of_the_folder_at_hand(archive):
+    files = {
+        "./": b"",
+        "./cifar-10-batches-py/batches.meta": b"x" * 700,
+        "./cifar-10-batches-py/test_batch": WHOLE,
+    }
+    assert cifar10.read_test_batch(archive(files)).labels.tolist() == LABELS
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_archives_of_every_form(tmp_path, form):
+    with tarfile.open(tmp_path / "cifar-10-python.tar.gz", "w:gz", format=form) as tar:
+        for name, content in (
+            ("cifar-10-batches-py/" + "long" * 24, b"x" * 99),
+            ("cifar-10-batches-py/test_batch", WHOLE),
+        ):
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime = len(content), 1234567890.5
+            tar.addfile(info, io.BytesIO(content))
+    assert cifar10.read_test_batch(tmp_path).labels.tolist() == LABELS
+
+
+@pytest.mark.parametrize(
+    "name", ["/cifar-10-batches-py/test_batch", "../cifar-10-batches-py/test_batch", "test_batch"]
+)
+def test_names_elsewhere_are_passed_over(archive, name):
+    assert "holds no cifar-10-batches-py/test_batch" in refusal(archive({name: WHOLE}))
+
+
 def test_the_published_file_is_known_by_its_hash(folder, monkeypatch):
     monkeypatch.setitem(cifar10._MD5, "test_batch", hashlib.md5(WHOLE).hexdigest())
     assert cifar10.read_test_batch(folder(WHOLE)).source == "CIFAR-10"
@@ -148,6 +189,35 @@ def test_no_batch_of_cifar_10(folder, content, says):
     assert says in refusal(folder(content))
 
 
+@pytest.mark.parametrize("kind", ["u1", "<i4", ">i8"])
+@pytest.mark.parametrize("shape", [(COUNT,), (COUNT, 1)])
+def test_labels_in_an_array(folder, kind, shape):
+    read = cifar10.read_test_batch(folder(batch(labels=np.array(LABELS, kind).reshape(shape))))
+    assert read.labels.tolist() == LABELS
+    assert read.labels.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([*LABELS[:-1], 10]),
+        np.array([*LABELS[:-1], -1]),
+        np.array(LABELS[:-1]),
+        np.array(LABELS, float),
+        np.array(LABELS).reshape(1, COUNT),
+        np.eye(10, dtype=int)[LABELS],
+        np.array(3),
+        [float(label) for label in LABELS],
+        [*LABELS[:-1], 10**30],
+        [*LABELS[:-1], "3"],
+        [LABELS],
+        tuple(LABELS),
+    ],
+)
+def test_arrays_and_lists_that_are_no_labels(folder, labels):
+    assert "one label from 0 to 9" in refusal(folder(batch(labels=labels)))
+
+
 class Attack:
     """Unpickled, it makes a folder."""
 
@@ -169,7 +239,7 @@ def test_an_attack_is_named_and_not_run(folder, tmp_path):
 
 def test_too_large_a_file(folder, monkeypatch):
     monkeypatch.setattr(cifar10, "_LARGEST_BATCH", 1000)
-    assert "too large" in refusal(folder(b"x" * 1001))
+    assert "at most 1000 are read" in refusal(folder(b"x" * 1001))
 
 
 def test_nothing_there(tmp_path):
@@ -197,21 +267,53 @@ def test_bad_archives(archive, tmp_path, monkeypatch):
     assert "damaged or cut short" in refusal(tmp_path)
     path.write_bytes(gzip.compress(b"no tar" * 1000))
     assert "damaged or cut short" in refusal(tmp_path)
+    path.write_bytes(gzip.compress(whole))
+    assert "damaged or cut short" in refusal(tmp_path)
     for headers in ({"GNU.sparse.map": "x"}, {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}):
         with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT) as tar:
             info = tarfile.TarInfo("cifar-10-batches-py/test_batch")
             info.size, info.pax_headers = 512, headers
             tar.addfile(info, io.BytesIO(b"x" * 512))
-        assert "damaged or cut short" in refusal(tmp_path)
-    path.write_bytes(whole)
+        assert "damaged" in refusal(tmp_path)
+    path.write_bytes(gzip.compress(bytes(1_000_000)))
     monkeypatch.setattr(cifar10, "_LARGEST_ARCHIVE", 100_000)
     assert "holds more than CIFAR-10 does" in refusal(tmp_path)
 
 
-def test_an_archive_whose_batch_is_a_link(tmp_path):
+def test_an_extended_header_of_digits(archive, tmp_path):
+    """tarfile looks through it from every digit on: a few megabytes are minutes (CVE-2024-6232)."""
+    path = archive({}) / "cifar-10-python.tar.gz"
+    digits = b"1" * 4_000_000
+    info = tarfile.TarInfo("pax")
+    info.type, info.size = tarfile.XHDTYPE, len(digits)
+    path.write_bytes(gzip.compress(info.tobuf() + digits + bytes(-len(digits) % 512) + bytes(1024)))
+    assert "holds no" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("size", [10**8 + 1, 8**11 - 1])
+def test_a_batch_that_claims_to_be_huge(archive, tmp_path, size):
+    path = archive({}) / "cifar-10-python.tar.gz"
+    info = tarfile.TarInfo("cifar-10-batches-py/test_batch")
+    info.size = size
+    path.write_bytes(gzip.compress(info.tobuf() + bytes(10_000)))
+    assert "far larger than CIFAR-10's" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["cifar-10-python.tar.gz", "cifar-10-batches-py/test_batch"])
+def test_what_is_no_regular_file(tmp_path, name):
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(BadFileError, match="holds neither"):
+        cifar10.find(tmp_path)
+    with pytest.raises(BadFileError, match="no regular file"):
+        cifar10._content(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
+def test_an_archive_whose_batch_is_a_link(tmp_path, kind):
     with tarfile.open(tmp_path / "cifar-10-python.tar.gz", "w:gz") as tar:
         info = tarfile.TarInfo("cifar-10-batches-py/test_batch")
-        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        info.type, info.linkname = kind, "/etc/passwd"
         tar.addfile(info)
     assert "holds no" in refusal(tmp_path)
 

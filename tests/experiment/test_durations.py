@@ -1,10 +1,10 @@
 import pytest
 
 from tests.fake_part import FakePart
-from tfviz.experiment.durations import TRUST, Estimate, about, expected, took
+from tfviz.experiment.durations import TRUST, Estimate, Own, about, approaching, expected, took
 from tfviz.experiment.store import PartResult
-from tfviz.files.atomic import read_json
 from tfviz.files.program import asset
+from tfviz.files.reading import read_json
 from tfviz.parts import PARTS
 
 
@@ -68,7 +68,51 @@ def test_what_is_left_follows_this_run_s_pace():
 
 def test_a_part_that_takes_longer_than_expected_takes_nothing_from_the_others():
     estimate = Estimate({"a": 10.0, "b": 30.0})
-    assert estimate.left("a", 1000.0) == 30.0
+    assert estimate.left("a", 1000.0) == pytest.approx(30.0, abs=0.01)
+
+
+def test_what_takes_longer_than_expected_comes_nearer_to_its_end_and_never_there():
+    assert approaching(30.0, 60.0) == 0.5
+    assert approaching(48.0, 60.0) == 0.8
+    assert approaching(60.0, 60.0) == pytest.approx(0.9)
+    assert approaching(108.0, 60.0) == pytest.approx(1 - 0.2 / 6), (
+        "a sixth of the rest after five times the rest"
+    )
+    behind = [approaching(float(second), 60.0) for second in range(240)]
+    assert sorted(behind) == behind
+    assert len(set(behind)) == 240, "it moves every second"
+    assert behind[-1] < 1
+    estimate = Estimate({"a": 60.0})
+    assert 59 < estimate.running("a", 239.0) < 60
+
+
+def test_a_part_s_own_progress_goes_before_the_time_that_was_expected():
+    estimate, own = Estimate({"a": 60.0, "b": 100.0}), Own()
+    assert own.share(50.0) is None
+    own.says(0.0, 0.0)
+    assert own.share(50.0) is None, "nothing is done yet, which tells nothing"
+    own.says(0.25, 100.0)
+    assert own.share(100.0) == 0.25
+    assert own.share(150.0) == pytest.approx(0.25 + 0.8 * 0.25 * 0.5), "half the time of the last quarter"
+    assert 0.449 < own.share(10_000.0) < 0.45, "the next quarter has not been said"
+    assert estimate.running("a", 100.0, own.share(100.0)) == 15.0
+    assert estimate.left("a", 100.0, own.share(100.0)) == 300.0 + 100.0
+    own.says(1.0, 500.0)
+    assert own.share(500.0) is None, "it goes on after what it counted"
+    own.says(0.0, 510.0)
+    own.says(0.5, 520.0)
+    assert own.share(520.0) == 0.5
+
+
+def test_where_a_part_s_time_is_not_known_the_bar_counts_parts():
+    estimate = Estimate({"a": 10.0, "training": None})
+    assert (estimate.total, estimate.passed) == (2.0, 0.0)
+    estimate.ends("a", 10.0)
+    assert estimate.passed == 1.0
+    assert estimate.running("training", 3600.0) == 0.0
+    assert estimate.running("training", 3600.0, 0.25) == 0.25
+    assert estimate.words("training", 3600.0) == ""
+    assert estimate.words("training", 3600.0, 0.25) == "about 3.0 h left"
 
 
 def test_parts_that_were_kept_or_failed_leave_the_pace_alone():

@@ -1,4 +1,3 @@
-import json
 import shutil
 from dataclasses import replace
 
@@ -222,17 +221,6 @@ def test_keras_float_type_and_backend_count_where_keras_does(monkeypatch, name, 
     monkeypatch.setattr(backend, name, lambda: other)
     assert key(narrow_network, network=None) != before[0]
     assert key(training_hardness, network=None) == before[1]
-
-
-def test_keras_float_type_is_read_from_its_settings_before_it_is_imported(tmp_path, monkeypatch):
-    monkeypatch.setitem(backend.sys.modules, "keras", None)
-    monkeypatch.delitem(backend.sys.modules, "keras")
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    assert backend.floatx() == "float32"
-    (tmp_path / "keras.json").write_text(json.dumps({"floatx": "float64"}))
-    assert backend.floatx() == "float64"
-    (tmp_path / "keras.json").write_text("{")
-    assert backend.floatx() == "float32"
 
 
 def test_figures_rest_on_their_code_and_on_what_is_drawn(package, tmp_path):

@@ -8,8 +8,14 @@ class Run:
 
     def __init__(self, waiting):
         self.now, self.cost, self.error = 100.0, 1.0, None
-        self.pages, self.said = [], []
-        self.growing = Growing(self.render, waiting, self.said.append, lambda: self.now)
+        self.pages, self.drawn, self.said = [], [], []
+        if not isinstance(waiting, dict):
+            waiting = dict.fromkeys(waiting, 0.0)
+        self.growing = Growing(self.render, self.draw, waiting, self.said.append, lambda: self.now)
+
+    def draw(self, part):
+        self.now += 1000.0
+        self.drawn.append(part)
 
     def render(self, pending):
         self.now += self.cost
@@ -48,16 +54,49 @@ def test_parts_that_are_kept_and_the_last_one_render_nothing():
     assert len(run.pages) == 1, "the end of the run renders"
 
 
-def test_a_rendering_waits_until_the_last_one_is_paid_for():
-    run = Run(["a", "b", "c", "d"])
+def test_the_first_part_that_ends_is_shown_whatever_that_costs():
+    run = Run(["a", "b"])
+    run.cost = 50.0
     run.growing.begin()
-    paid = run.cost / SHARE
-    run.after(paid / 2, "a")
-    assert len(run.pages) == 1
-    run.after(paid / 2, "b")
-    assert run.pages[1:] == [{"c": BEING_COMPUTED, "d": NOT_YET}]
-    run.after(paid - 1, "c")
+    run.after(1, "a")
+    assert run.pages[1:] == [{"b": BEING_COMPUTED}]
+
+
+def test_a_rendering_waits_until_the_last_one_is_paid_for():
+    run = Run("abcde")
+    run.growing._draw = run.drawn.append
+    run.growing.begin()
+    run.after(1, "a")
     assert len(run.pages) == 2
+    paid = run.cost / SHARE
+    run.after(paid / 2, "b")
+    assert len(run.pages) == 2
+    run.after(paid / 2, "c")
+    assert run.pages[2:] == [{"d": BEING_COMPUTED, "e": NOT_YET}]
+    run.after(paid - 1, "d")
+    assert len(run.pages) == 3
+    assert run.drawn == ["a", "b", "c", "d"], "whatever is rendered"
+
+
+@pytest.mark.parametrize(("ahead", "pages"), [(1.0, 2), (9.0, 3), (1000.0, 3), (None, 3)])
+def test_before_a_part_that_takes_long_what_has_finished_is_shown(ahead, pages):
+    run = Run({"a": 5.0, "b": 5.0, "c": ahead, "d": 5.0})
+    run.growing._draw = run.drawn.append
+    run.growing.begin()
+    run.after(5, "a")
+    run.after(1, "b")
+    assert run.cost / SHARE == 10
+    assert len(run.pages) == pages
+
+
+def test_drawing_costs_no_rendering():
+    """A figure is drawn once, whenever that is; here it takes 1000 s."""
+    run = Run("abc")
+    run.growing.begin()
+    run.after(1, "a")
+    run.growing._draw = run.drawn.append
+    run.after(11, "b")
+    assert len(run.pages) == 3
 
 
 def test_a_rendering_that_fails_is_said_once_and_stops_nothing():
@@ -71,6 +110,18 @@ def test_a_rendering_that_fails_is_said_once_and_stops_nothing():
     run.error = None
     run.after(100, "b")
     assert run.pages == [{"c": BEING_COMPUTED}]
+
+
+def test_figures_that_fail_stop_nothing():
+    def fails(part):
+        raise OSError("no room")
+
+    run = Run(["a", "b"])
+    run.growing.begin()
+    run.growing._draw = fails
+    run.after(100, "a")
+    assert len(run.pages) == 1
+    assert len(run.said) == 1
 
 
 def test_an_interrupt_while_rendering_is_one():

@@ -106,6 +106,31 @@ def test_on_a_terminal_one_bar_shows_the_whole_run():
     assert log.bottom().endswith("two about 50 s left")
 
 
+def filled(log):
+    """How much of the run's bar is filled, 0..1."""
+    row, _ = log.reporter._bottom().renderables
+    (bar,) = row.columns[1].cells
+    return bar.completed / bar.total
+
+
+def test_the_bar_moves_with_the_part_and_ends_when_it_does():
+    log = Log(terminal=True)
+    log.reporter.plan({"one": 50.0, "two": 50.0})
+    log.reporter.ends("one", "done", 50.0)
+    log.reporter.starts("two", None)
+    log.now += 500
+    assert 0.99 < filled(log) < 1, "it takes ten times as long and says nothing"
+    log.reporter.progress("weights.npy", 9, 10)
+    assert filled(log) > 0.99, "that is not the part"
+    log.reporter.progress("two", 1, 4)
+    assert filled(log) == 0.625
+    assert "two about 25 min left" in log.bottom()
+    log.now += 250
+    assert filled(log) == pytest.approx(0.5 + 0.5 * (0.25 + 0.8 * 0.25 * 0.5))
+    log.reporter.ends("two", "done", 750.0)
+    assert filled(log) == 1
+
+
 @pytest.mark.parametrize("seconds", [60.0, None])
 def test_the_bar_is_as_long_as_its_part_of_the_run(seconds):
     """Of seconds where they are known, else of parts."""
@@ -113,9 +138,7 @@ def test_the_bar_is_as_long_as_its_part_of_the_run(seconds):
     log.reporter.plan(dict.fromkeys("abcd", seconds))
     for part in "abc":
         log.reporter.ends(part, "done")
-    row, _ = log.reporter._bottom().renderables
-    (bar,) = row.columns[1].cells
-    assert bar.completed / bar.total == 0.75
+    assert filled(log) == 0.75
 
 
 def test_on_a_terminal_a_part_that_starts_is_no_line_and_its_bars_go_with_it():
@@ -134,6 +157,17 @@ def test_on_a_terminal_a_part_that_starts_is_no_line_and_its_bars_go_with_it():
     reporter.ends("one", "failed: x")
     assert log.lines == ["[1 of 1] one: failed: x"]
     assert "25%" not in log.bottom()
+
+
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    log = Log(terminal=True)
+    with log.reporter as reporter:
+        reporter.plan({"one": 60.0})
+        reporter.starts("one", None)
+        reporter.progress("one", 1, 4)
+        reporter.ends("one", "done")
+    assert log.lines == ["[1 of 1] one: running, about 60 s left", "[1 of 1] one: done"]
 
 
 def test_the_bars_are_gone_when_the_block_ends():

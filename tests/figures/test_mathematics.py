@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from tfviz.figures.mathematics import as_image, as_mathml, spoken
+from tfviz.figures.mathematics import FormulaError, as_image, as_mathml, check, spoken
 from tfviz.figures.style import INK
 
 MATHML = "{http://www.w3.org/1998/Math/MathML}"
@@ -120,3 +120,62 @@ def test_an_inline_drawing_keeps_the_space_of_its_first_letter_and_loses_that_be
     assert left("|x|") == 0
     assert left(r"\log p") > 10
     assert abs(left("x")) <= 1
+
+
+@pytest.mark.parametrize(
+    ("latex", "why"),
+    [
+        (r"\frac{1", "its braces do not match"),
+        ("x}{", "its braces do not match"),
+        (r"\frac", "it ends too early"),
+        (r"\frac{1}", "it ends too early"),
+        (r"\hat", "it ends too early"),
+        ("", "it ends too early"),
+        ("x_", "nothing stands after its _ or ^"),
+        ("a_b_c", "two indices"),
+        ("a^b^c", "two powers"),
+        (r"\left(x", r"a \left has no \right"),
+        (r"\begin{matrix} a", r"a \begin has no \end"),
+        (r"\limits_a", r"\limits stands after no operator"),
+        (r"\unknowncmd{x}", r"there is no command \unknowncmd"),
+        ("a & b", "it is not LaTeX"),
+        ("\0", "it is not LaTeX"),
+        ("\ud800", "it is not LaTeX"),
+        ("{" * 900 + "x" + "}" * 900, "it is nested too deeply"),
+        (r"\text{שלום}", "its font has no ולםש"),
+        (r"\rule{100000em}{1em}", "it is too large"),
+        (r"\newcommand{\a}{b}\a", "it defines commands"),
+        (r"\def\a{b}\a", "it defines commands"),
+        (r"\href{javascript:alert(1)}{x}", "HTML, a link or a style"),
+        (r"\style{position:fixed}{x}", "HTML, a link or a style"),
+        (r"\class{a}{x}", "HTML, a link or a style"),
+        (r"\color{url(//a.org)}{x}", "HTML, a link or a style"),
+        (r"\verb|<script>|", "it is not LaTeX"),
+        (r"\verb|<script/>|", "HTML, a link or a style"),
+        (r"\colorbox{red}{<mi>a</mi>}", "it cannot be drawn"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_with_why(latex, why):
+    with pytest.raises(FormulaError) as refused:
+        check(latex)
+    assert why in str(refused.value)
+
+
+@pytest.mark.parametrize("latex", [r"\text{%s}", r"\mbox{%s}", r"\fbox{%s}", r"\textbf {%s}"])
+def test_text_in_a_formula_is_text(latex):
+    hostile = "<script>a</script> & <b> &lt;"
+    element = ET.fromstring(as_mathml(latex % hostile, display=True))
+    assert hostile in "".join(element.itertext()).replace("\u00a0", " ")
+    assert all(leaf.tag.startswith(f"{MATHML}m") and "script" not in leaf.tag for leaf in element.iter())
+    assert "<" not in as_image(latex % hostile, display=True)[1:]
+
+
+def test_what_students_write_is_shown_by_both():
+    for latex in (
+        r"\begin{aligned} a &= b \\ c &= d \end{aligned}",
+        r"\{x \mid x_i > 0\}, \quad 5\,\%",
+        r"\underbrace{x}_{a} \sum_{i=1}^{n} \binom{n}{k} \sqrt[3]{x} \vec{x} \boldsymbol{x} \hat{} x^{}",
+        r"\operatorname{softmax}(z)_i = \frac{e^{z_i}}{\sum_j e^{z_j}} \xrightarrow{a} \left.\frac{a}{b}\right|_{x}",
+    ):
+        check(latex)
+        check(latex, display=True)

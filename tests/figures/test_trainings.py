@@ -31,7 +31,7 @@ def test_every_seed_is_a_line_and_every_point_an_open_mark(logarithmic):
     figure = drawn(logarithmic=logarithmic)
     for axes, title, lines, points, scale in zip(
         figure.axes,
-        ("Accuracy (%)", "Cross-entropy (nats)"),
+        ("accuracy (%)", "cross-entropy (nats)"),
         (LINES, 2 * LINES),
         (POINTS, 3 * POINTS),
         (100, 1),
@@ -95,8 +95,8 @@ def test_every_seed_is_a_mark_in_its_variant_s_row_and_a_line_its_mean():
         np.testing.assert_allclose(line.get_xydata(), [[n + 1, 100 * v] for n, v in enumerate(validation)])
         assert to_hex(line.get_color()) == colour
     assert [axes.get_title(loc="left") for axes in (seeds, way)] == [
-        "Test accuracy (%), a mark a seed",
-        "Validation accuracy (%)",
+        "test accuracy (%), a mark a seed",
+        "validation accuracy (%)",
     ]
 
 

@@ -1,9 +1,12 @@
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
-from tfviz.errors import BadFileError
-from tfviz.files.atomic import read_json, write_atomically, write_json
+from tfviz.files.atomic import clear, remove_unfinished, write_atomically, write_json
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -22,11 +25,43 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["value.json"]
 
 
-def test_what_is_no_json_is_named(tmp_path):
-    path = tmp_path / "value.json"
-    for content in (b"", b"{", b"\xff\xfe"):
-        path.write_bytes(content)
-        with pytest.raises(BadFileError, match=r"value\.json cannot be read"):
-            read_json(path)
-    with pytest.raises(BadFileError, match=r"none\.json"):
-        read_json(tmp_path / "none.json")
+def test_what_a_killed_write_left_is_taken_away_and_nothing_else(tmp_path):
+    """A process that is killed in the middle of a write; the name of what it leaves is ours alone."""
+    code = f"""
+import os, signal
+from pathlib import Path
+from tfviz.files.atomic import write_atomically
+def write(temporary):
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+write_atomically(Path({str(tmp_path / "report.pdf")!r}), write)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".tfviz-")
+    assert left.name.endswith("-report.pdf")
+    (tmp_path / ".tfviz-fake" / "figures").mkdir(parents=True)
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "mine").write_text("mine")
+    (tmp_path / ".tfviz-link").symlink_to(kept)
+    for name in (".hidden", "report.pdf", ".tfviz.lock", "a.tfviz-x"):
+        (tmp_path / name).write_text("")
+    remove_unfinished(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "kept",
+        ".hidden",
+        "report.pdf",
+        ".tfviz.lock",
+        "a.tfviz-x",
+    }
+    assert (kept / "mine").read_text() == "mine"
+
+
+def test_clear_takes_away_whatever_stands_there(tmp_path):
+    (tmp_path / "folder" / "below").mkdir(parents=True)
+    (tmp_path / "file").write_text("")
+    os.mkfifo(tmp_path / "fifo")
+    for name in ("folder", "file", "fifo", "nothing"):
+        clear(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []

@@ -128,3 +128,20 @@ def test_unknown_size_and_unknown_layer_are_refused():
         layer_costs(model_of(layers.Conv2D(1, 3), shape=(None, None, 1)))
     with pytest.raises(ValueError, match="not known"):
         layer_costs(model_of(layers.LSTM(3), shape=(5, 2)))
+
+
+def test_a_programmed_model_is_refused_by_itself_and_inside_another():
+    class Programmed(keras.Model):
+        def call(self, x):
+            return 2 * x
+
+    picture = keras.Input((5, 5, 1))
+    for model in (Programmed(name="own"), keras.Model(picture, Programmed(name="own")(picture))):
+        with pytest.raises(ValueError, match="own is programmed"):
+            layer_costs(model)
+
+
+def test_six_hundred_layers():
+    steps = [layers.Activation("tanh") for _ in range(600)]
+    costs = layer_costs(model_of(layers.Conv2D(1, 3), *steps, layers.Conv2D(1, 3)))
+    assert sum(cost.multiplications for cost in costs) == 11 * 9 * 9 * 4 + 9 * 7 * 9

@@ -129,3 +129,17 @@ def test_round_blob_is_the_formula():
     assert blob[3, 5] == pytest.approx(expected)
     balanced = filters.round_blob((61, 61), 30, 30, 2.0, 1.8, 1.0)
     assert balanced.sum() == pytest.approx(0, abs=1e-6)
+
+
+def test_what_is_no_filter_is_refused():
+    random = np.random.default_rng(0)
+    for broken in (np.full((5, 5), np.nan), np.zeros((5, 5, 3)), np.zeros((0, 5))):
+        for measure in (
+            filters.orientation_selectivity,
+            filters.explained_by_round_blob,
+            lambda component: filters.phase_scrambled(component, random),
+        ):
+            with pytest.raises(ValueError, match="a finite array of 2 axes"):
+                measure(broken)
+    with pytest.raises(ValueError, match="a finite array of 3 axes"):
+        filters.share_off_grey(np.full((5, 5, 3), np.inf))

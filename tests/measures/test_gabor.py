@@ -207,3 +207,9 @@ def test_the_search_is_not_caught_in_the_first_valley():
     """Noise in which the best of 300 random starts explains 0.3082, and the best start of the grid alone 0.2404."""
     noise = np.random.default_rng(20).normal(size=(7, 9))
     assert gabor.fit(noise).variance_explained == pytest.approx(0.3082, abs=1e-4)
+
+
+@pytest.mark.parametrize("kernel", [np.full((3, 3, 3), np.nan), np.zeros((3, 3)), np.zeros((0, 3, 3))])
+def test_a_filter_that_is_none_has_no_component(kernel):
+    with pytest.raises(ValueError, match="a finite filter of shape"):
+        gabor.first_spatial_component(kernel)

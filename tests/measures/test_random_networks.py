@@ -17,6 +17,12 @@ def test_sixty_random_networks_agree():
         "AveragePooling2D",
         "ZeroPadding2D",
         "DepthwiseConv2D",
+        "SeparableConv2D",
+        "Cropping2D",
+        "PReLU",
+        "LayerNormalization",
+        "Sequential",
+        "Multiply",
         "Add",
         "Concatenate",
     ):

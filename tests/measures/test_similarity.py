@@ -78,3 +78,16 @@ def test_pictures_smaller_than_a_window_are_refused(shape):
 def test_pictures_of_two_sizes_are_refused():
     with pytest.raises(ValueError, match="shape"):
         distances(np.zeros((8, 9, 3)), np.zeros((9, 8, 3)))
+
+
+def test_pictures_that_are_none_are_refused():
+    good = np.full((8, 9, 3), 0.5)
+    for other, says in (
+        (np.full((8, 9, 3), 128, np.uint8), "the second picture holds whole numbers"),
+        (np.full((8, 9, 3), np.nan), "not finite"),
+        (np.full((8, 9, 3), 2.0), r"must be in \[0, 1\]"),
+        (np.full((9, 8, 3), 0.5), "shape"),
+        (np.full((8, 9), 0.5), "must be"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            distances(good, other)

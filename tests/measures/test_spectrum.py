@@ -115,3 +115,39 @@ def test_the_photographs_behind_the_mean():
     assert slopes.shape == variations.shape == (1000,)
     assert -3 < np.median(slopes) < -2
     assert 0.1 < np.median(variations) < 0.5
+
+
+def test_what_has_no_variation_is_refused():
+    for constant in (np.zeros((64, 64, 3)), np.full((64, 70, 3), 0.7)):
+        with pytest.raises(ValueError, match="no variation"):
+            spectrum.slope(constant)
+        with pytest.raises(ValueError, match="constant"):
+            spectrum.total_variation(constant)
+    with pytest.raises(ValueError, match="too small"):
+        spectrum.slope(noise(0.0, 4, 4))
+    with pytest.raises(ValueError, match="too small"):
+        spectrum.total_variation(np.arange(15.0).reshape(1, 5, 3))
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        spectrum.magnitude,
+        spectrum.periodic_part,
+        spectrum.slope,
+        spectrum.total_variation,
+        lambda picture: spectrum.radial_power(picture, [0.1, 0.2]),
+    ],
+)
+def test_what_is_no_picture_is_refused(measure):
+    for picture in (np.full((64, 64, 3), np.nan), np.zeros((64, 64)), np.zeros((0, 64, 3))):
+        with pytest.raises(ValueError, match=r"\(\.\.\., H, W, channels\) of finite numbers|too small"):
+            measure(picture)
+
+
+def test_sizes_and_edges_that_make_no_sense():
+    with pytest.raises(ValueError, match="height must be 1 or more"):
+        spectrum.natural_magnitude(0, 5)
+    with pytest.raises(ValueError, match="rising"):
+        spectrum.radial_power(noise(0.0, 64, 64), [0.2, 0.1])
+    assert spectrum.natural_magnitude(1, 1).tolist() == [[[0, 0, 0]]]

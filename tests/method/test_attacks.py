@@ -7,6 +7,7 @@ from tests.tiny import linear_model
 from tfviz.data import drawings
 from tfviz.data.cifar10 import CLASSES
 from tfviz.method import attacks, objectives, probe
+from tfviz.method.ascent import AscentDivergedError
 
 
 def two_classes(weights, bias):
@@ -140,7 +141,14 @@ def test_the_nearest_of_several_attempts_counts(monkeypatch):
         ({"steps": 0}, "1 or more"),
         ({"attempts": 0}, "1 or more"),
         ({"picture": np.full((5, 7, 3), 1.5)}, r"in \[0, 1\]"),
-        ({"picture": np.zeros((1, 5, 7, 3))}, r"\(H, W, 3\)"),
+        ({"picture": np.zeros((1, 5, 7, 3))}, r"\(H, W, channels\)"),
+        ({"picture": np.full((5, 7, 3), np.nan)}, "not finite"),
+        ({"picture": np.full((5, 7, 3), 1, np.uint8)}, "whole numbers"),
+        ({"picture": np.zeros((7, 5, 3))}, r"takes pictures of shape \(5, 7, 3\), not \(7, 5, 3\)"),
+        ({"target": 1.5}, "a class is a whole number"),
+        ({"probability": float("nan")}, "between 0 and 1"),
+        ({"steps": 2.5}, "steps must be 1 or more"),
+        ({"keep": (900,)}, "the search has 0 to 800"),
         ({"picture": np.full((5, 7, 3), 0.501), "eight_bit": True}, "round it first"),
     ],
 )
@@ -216,3 +224,26 @@ def test_strengths_fall_along_a_cosine_within_each_round(schedule, first):
         rises = np.flatnonzero(np.diff(strengths) > 0) + 1
         assert rises.tolist() == [400, 600, 800]
         assert [strengths[step] for step in (0, *rises)] == [1.0, 0.5, 0.5, 0.5]
+
+
+def test_a_network_of_nan_is_said():
+    model = linear_model()
+    model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
+    with pytest.raises(AscentDivergedError, match="no finite number at step 0"):
+        attacks.minimum_distance(model, np.zeros((5, 7, 3)), 1, probability=0.9)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"quality": 96}, "quality 96"),
+        ({"quality": 0}, "quality must be 1 or more"),
+        ({"kind": "GIF"}, "'GIF'"),
+        ({"picture": np.zeros((8, 8, 1))}, r"\(8, 8, 1\)"),
+        ({"picture": np.full((8, 8, 3), np.nan)}, "not finite"),
+        ({"picture": np.full((8, 8, 3), 2.0)}, r"in \[0, 1\]"),
+    ],
+)
+def test_what_cannot_be_saved_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        attacks.saved(**({"picture": np.zeros((8, 8, 3)), "kind": "JPEG"} | change))

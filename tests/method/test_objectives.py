@@ -1,8 +1,11 @@
+import keras
 import numpy as np
 import pytest
+from keras import layers, ops
 
 from tests.tiny import linear_model
-from tfviz.method.objectives import channel, log_probability, logit, neuron, probability
+from tfviz.method.ascent import ascend
+from tfviz.method.objectives import Goal, Term, channel, log_probability, logit, neuron, probability
 from tfviz.method.probe import value_and_gradient
 
 
@@ -101,7 +104,15 @@ def test_nonsense_algebra_is_a_type_error(wrong):
         (neuron("conv1", -1), "no channel -1"),
         (neuron("conv1", 0, at=(3, 0)), "3 x 5 positions"),
         (neuron("conv1", 0, at=(0, -1)), "no unit"),
-        (neuron("logits", 0), "not a map"),
+        (neuron("conv1", 0, at=(1, 1, 1)), "3 x 5 positions: there is no unit at"),
+        (neuron("conv1", 0, at=2), "3 x 5 positions"),
+        (neuron("logits", 0, at=(0, 0)), "has no positions"),
+        (neuron("logits", 4), "4 channels"),
+        (neuron("conv1", [0, 1]), r"neuron\(conv1\) is for 2 pictures, one each: the batch has 3"),
+        (neuron("conv1", 0, at=[(0, 0)]), "is for 1 pictures"),
+        (channel("conv1", [0, 1]), r"channel\(conv1\) is for 2 pictures"),
+        (logit([0, 1, 2, 3]), "logit is for 4 pictures, one each: the batch has 3"),
+        (logit([0, 1, 4]), "no class 4"),
         (channel("conv1", 7), "no channel 7"),
         (logit(4), "4 classes"),
         (probability(-1), "no class -1"),
@@ -121,3 +132,189 @@ def test_gradient_against_finite_differences(model, pictures):
         scores(model, goal, pictures + step * direction) - scores(model, goal, pictures - step * direction)
     ) / (2 * step)
     np.testing.assert_allclose((gradient * direction).sum(axis=(1, 2, 3)), numeric, rtol=2e-2, atol=2e-2)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: logit(1.5),
+        lambda: logit("mink"),
+        lambda: logit(True),
+        lambda: logit([]),
+        lambda: logit(None),
+        lambda: probability([0, 0.5]),
+        lambda: channel("conv1", 0.0),
+        lambda: neuron("conv1", 0, at=(0.5, 0)),
+        lambda: neuron("conv1", 0, at="centre"),
+        lambda: neuron("conv1", 0, at=()),
+        lambda: neuron("conv1", 0, at=[(0, 0), (1, 1.5)]),
+    ],
+)
+def test_what_is_no_number_of_a_class_or_a_place_is_refused_at_once(make):
+    with pytest.raises(ValueError, match="whole number"):
+        make()
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf"), np.float32(np.nan)])
+def test_weights_are_finite(weight):
+    with pytest.raises(ValueError, match=r"weight of logit\(0\) must be a finite number"):
+        weight * logit(0)
+    with pytest.raises(ValueError, match="divided by 0"):
+        logit(0) / 0
+
+
+def test_numbers_of_numpy_weigh_as_others_do(model, pictures):
+    once = scores(model, logit(0), pictures)
+    for goal in (
+        np.float32(2) * logit(0),
+        logit(0) * np.float64(2),
+        logit(0) / np.float32(0.5),
+        np.int64(2) * logit(0),
+    ):
+        np.testing.assert_allclose(scores(model, goal, pictures), 2 * once, rtol=1e-6)
+
+
+def test_one_goal_for_each_picture_of_a_batch(model, pictures, conv1):
+    logits = np.asarray(model(pictures))
+    softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    three = np.arange(3)
+    np.testing.assert_allclose(scores(model, logit([3, 0, 2]), pictures), logits[three, [3, 0, 2]], rtol=1e-5)
+    np.testing.assert_allclose(
+        scores(model, 2 * probability((1, 2, 2)), pictures), 2 * softmax[three, [1, 2, 2]], rtol=1e-4
+    )
+    places = [(0, 4), (2, 0), (1, 3)]
+    rows, columns = np.transpose(places)
+    np.testing.assert_allclose(
+        scores(model, neuron("conv1", np.array([1, 0, 1]), at=places), pictures),
+        conv1[three, rows, columns, [1, 0, 1]],
+        rtol=1e-5,
+    )
+    np.testing.assert_allclose(
+        scores(model, neuron("conv1", 1, at=places), pictures), conv1[three, rows, columns, 1], rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        scores(model, neuron("conv1", [0, 1, 0]), pictures), conv1[three, 1, 2, [0, 1, 0]], rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        scores(model, channel("conv1", [1, 1, 0]), pictures),
+        conv1.mean(axis=(1, 2))[three, [1, 1, 0]],
+        rtol=1e-5,
+    )
+
+
+def test_pictures_of_a_batch_go_each_its_own_way(model, pictures):
+    several = ascend(model, logit([3, 0, 2]), pictures, steps=3, rate=0.01)
+    for number, k in enumerate([3, 0, 2]):
+        alone = ascend(model, logit(k), pictures[number], steps=3, rate=0.01)
+        np.testing.assert_allclose(several.picture[number], alone.picture[0], rtol=1e-5, atol=1e-6)
+    assert list(several.terms) == ["logit([3, 0, 2])"]
+
+
+def test_a_unit_of_a_dense_layer_and_of_a_row_of_tokens(model, pictures):
+    np.testing.assert_allclose(
+        scores(model, neuron("logits", 2), pictures), np.asarray(model(pictures))[:, 2], rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        scores(model, channel("logits", 2), pictures), np.asarray(model(pictures))[:, 2], rtol=1e-5
+    )
+    picture = keras.Input((5, 7, 3))
+    tokens = keras.Model(picture, layers.Dense(4, name="tokens")(layers.Reshape((35, 3))(picture)))
+    said = np.asarray(tokens(pictures))
+    np.testing.assert_allclose(scores(tokens, neuron("tokens", 1, at=8), pictures), said[:, 8, 1], rtol=1e-5)
+    np.testing.assert_allclose(scores(tokens, neuron("tokens", 1), pictures), said[:, 17, 1], rtol=1e-5)
+    np.testing.assert_allclose(
+        scores(tokens, channel("tokens", 3), pictures), said[..., 3].mean(axis=1), rtol=1e-5
+    )
+
+
+def test_a_map_with_its_channels_first_is_read_as_one(pictures):
+    """In the shape (N, channels, rows, columns): unit (2, 4) of channel 1."""
+    picture = keras.Input((5, 7, 3))
+    x = layers.Conv2D(2, 3, data_format="channels_first", name="conv")(layers.Permute((3, 1, 2))(picture))
+    model = keras.Model(picture, layers.Permute((2, 3, 1), name="last")(layers.ReLU(name="relu")(x)))
+    maps = np.asarray(model(pictures))
+    np.testing.assert_allclose(
+        scores(model, neuron("relu", 1, at=(2, 4)), pictures), maps[:, 2, 4, 1], rtol=1e-5
+    )
+    with pytest.raises(ValueError, match="which axis of layer 'last' holds the channels is not known"):
+        scores(model, neuron("last", 0), pictures)
+
+
+HEADS = {
+    "logits": (lambda x: x, "softmax"),
+    "ReLU": (layers.ReLU(), "softmax"),
+    "log_softmax": (layers.Activation("log_softmax"), "softmax"),
+    "Softmax": (layers.Softmax(), None),
+    "activation": (layers.Activation("softmax"), None),
+    "operation": (ops.softmax, None),
+    "in a dense layer": (layers.Dense(3, activation="softmax"), None),
+    "sigmoids": (layers.Dense(3, activation="sigmoid"), None),
+    "one sigmoid": (layers.Dense(1, activation="sigmoid"), None),
+    "then reshaped": (lambda x: layers.Reshape((4,))(layers.Softmax()(x)), None),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_probability_is_never_taken_of_a_probability(model, pictures, name):
+    head, taken = HEADS[name]
+    headed = keras.Model(model.input, head(0.01 * model.output) if name != "logits" else model.output)
+    said = np.asarray(headed(pictures)).astype(np.float64)
+    powers = np.exp(said - said.max(axis=1, keepdims=True))
+    expected = (powers / powers.sum(axis=1, keepdims=True) if taken else said)[:, 0]
+    np.testing.assert_allclose(scores(headed, probability(0), pictures), expected, rtol=1e-4)
+    np.testing.assert_allclose(
+        scores(headed, log_probability(0), pictures), np.log(expected), rtol=1e-4, atol=1e-6
+    )
+    if taken:
+        np.testing.assert_allclose(scores(headed, logit(0), pictures), said[:, 0], rtol=1e-5)
+    else:
+        with pytest.raises(ValueError, match="returns probabilities, not logits"):
+            scores(headed, logit(0), pictures)
+
+
+@pytest.mark.parametrize("goal", [logit(0), probability(0), log_probability(0)])
+def test_an_output_of_unknown_meaning_is_refused(model, pictures, goal):
+    unknown = keras.Model(model.input, layers.Lambda(lambda x: ops.softmax(x))(model.output))
+    with pytest.raises(ValueError, match="cannot be found: say it with"):
+        scores(unknown, goal, pictures)
+
+
+def test_names_of_terms_are_different_and_in_order():
+    def named(name):
+        return Goal(((1.0, Term(name, lambda reading: ops.sum(reading.pictures, axis=(1, 2, 3)))),))
+
+    goal = named("a") + named("a (2)") + named("a") + named("a") + 2 * logit(1) + logit(1)
+    assert [(name, weight) for name, (weight, _) in goal.summands.items()] == [
+        ("a", 1.0),
+        ("a (2)", 1.0),
+        ("a (3)", 1.0),
+        ("a (4)", 1.0),
+        ("logit(1)", 3.0),
+    ]
+
+
+def test_a_layer_in_a_nested_model_and_one_of_two_calls(pictures):
+    shared = layers.Conv2D(3, 3, padding="same", name="shared")
+    inside = keras.Sequential(
+        [keras.Input((5, 7, 3)), layers.Conv2D(2, 3, name="conv"), layers.ReLU()], name="base"
+    )
+    picture = keras.Input((5, 7, 3))
+    first = shared(picture)
+    second = shared(first)
+    model = keras.Model(picture, layers.Dense(2)(layers.Flatten()(inside(second))))
+    once = np.asarray(shared(pictures))
+    twice = np.asarray(shared(once))
+    np.testing.assert_allclose(
+        scores(model, neuron("shared#0", 1), pictures), once[:, 2, 3, 1], rtol=1e-4, atol=1e-5
+    )
+    np.testing.assert_allclose(
+        scores(model, neuron("shared#1", 1), pictures), twice[:, 2, 3, 1], rtol=1e-4, atol=1e-5
+    )
+    with pytest.raises(ValueError, match="shared#0, shared#1"):
+        scores(model, neuron("shared", 1), pictures)
+    conv = np.asarray(inside.get_layer("conv")(twice))
+    np.testing.assert_allclose(
+        scores(model, neuron("base/conv", 1), pictures), conv[:, 1, 2, 1], rtol=1e-4, atol=1e-5
+    )
+    with pytest.raises(ValueError, match="no layer 'base/cnv'; names like it are base/conv"):
+        scores(model, neuron("base/cnv", 1), pictures)

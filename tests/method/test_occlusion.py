@@ -3,9 +3,10 @@ import re
 import keras
 import numpy as np
 import pytest
+from keras import layers, ops
 
 import tfviz
-from tests.tiny import linear_model
+from tests.tiny import in_unit_range, linear_model
 from tfviz.method.occlusion import block_corners, block_sums, occluded_probabilities, occlusion_map
 from tfviz.models import squeezenet
 
@@ -139,13 +140,20 @@ def test_bfloat16_on_a_real_network(real_weights):
     [
         ({"patch": 11}, "a block of 11 x 11 pixels does not fit into 13 x 10 pixels"),
         ({"patch": 0}, "a block of 0 x 0 pixels does not fit"),
+        ({"patch": 2.5}, "patch must be a whole number, not 2.5"),
+        ({"stride": 1.5}, "stride must be 1 or more, not 1.5"),
+        ({"class_index": 1.0}, "class_index must be a whole number, not 1.0"),
+        ({"fill": float("nan")}, "fill must be finite"),
+        ({"picture": np.full((13, 10, 3), np.nan)}, "not finite"),
+        ({"picture": np.full((13, 10, 3), 9, np.uint8)}, "whole numbers (uint8)"),
+        ({"picture": np.zeros((13, 10, 1))}, "tiny takes pictures of shape (13, 10, 3), not (13, 10, 1)"),
         ({"stride": 0}, "stride must be 1 or more, not 0"),
         ({"class_index": 4}, "the model has 4 classes: there is no class 4"),
         ({"class_index": -1}, "there is no class -1"),
         ({"fill": (0, 1)}, "fill must be a number or 3 colours, not of shape (2,)"),
         ({"precision": "float16"}, "precision must be one of float32, bfloat16, not 'float16'"),
         ({"picture": np.zeros((10, 13, 3))}, "tiny takes pictures of shape (13, 10, 3), not (10, 13, 3)"),
-        ({"picture": np.zeros((1, 13, 10, 3))}, "a picture is (H, W, colours), not (1, 13, 10, 3)"),
+        ({"picture": np.zeros((1, 13, 10, 3))}, "the picture must be (H, W, channels), not (1, 13, 10, 3)"),
     ],
 )
 def test_what_makes_no_sense_is_said(model, picture, changes, message):
@@ -173,3 +181,54 @@ def test_corners_and_sums_by_hand():
     assert sums[1, 0] == values[2:5, 0:3].sum()
     assert sums[2, 1] == values[4:7, 2:5].sum()
     assert block_sums(np.ones((4, 4), bool), 4, 1) == 16
+
+
+SOFTMAXES = {
+    "softmax layer": layers.Softmax(),
+    "activation": layers.Activation("softmax"),
+    "dense": layers.Dense(3, activation="softmax"),
+    "sigmoids": layers.Dense(3, activation="sigmoid"),
+    "one sigmoid": layers.Dense(1, activation="sigmoid"),
+}
+
+
+@pytest.mark.parametrize("name", SOFTMAXES)
+def test_a_softmax_that_the_model_has_taken_is_not_taken_again(model, picture, name):
+    """The model's own output, with nothing hidden but a block of the very colour that is there."""
+    headed = keras.Model(model.input, SOFTMAXES[name](model.output))
+    even = np.full_like(picture, 0.25)
+    said = np.asarray(headed(even[np.newaxis]))[0]
+    measured = occluded_probabilities(headed, even, patch=5, stride=5, fill=0.25)
+    np.testing.assert_allclose(measured, np.broadcast_to(said, (2, 2, said.size)), rtol=1e-5)
+
+
+def test_what_the_output_means_must_be_known(model, picture):
+    unknown = keras.Model(model.input, layers.Lambda(lambda x: ops.softmax(x))(model.output))
+    with pytest.raises(ValueError, match="cannot be found: say it with"):
+        occlusion_map(unknown, picture, 0, patch=5, stride=5)
+    one = keras.Model(model.input, layers.Dense(1)(model.output))
+    with pytest.raises(ValueError, match="one value, which is no class"):
+        occlusion_map(one, picture, 0, patch=5, stride=5)
+
+
+def test_a_network_whose_range_is_known_takes_nothing_else(picture):
+    known = in_unit_range(linear_model(13, 10))
+    with pytest.raises(ValueError, match=re.escape("must be in [0, 1]")):
+        occlusion_map(known, picture - 1, 0, patch=5, stride=5)
+    with pytest.raises(ValueError, match=re.escape("fill must be in [0, 1]")):
+        occlusion_map(known, picture, 0, patch=5, stride=5, fill=128)
+
+
+def test_a_network_of_nan_is_said(picture):
+    broken = linear_model(13, 10)
+    broken.set_weights([np.full_like(weight, np.nan) for weight in broken.get_weights()])
+    with pytest.raises(ValueError, match="not finite"):
+        occlusion_map(broken, picture, 0, patch=5, stride=5)
+
+
+def test_grey_pictures(picture):
+    given = keras.Input((13, 10, 1))
+    model = keras.Model(given, layers.Dense(2)(layers.Flatten()(given)))
+    grey = picture[..., :1]
+    measured = occlusion_map(model, grey, 1, patch=4, stride=3, fill=0.5)
+    np.testing.assert_allclose(measured, by_loop(model, grey, 1, 4, 3, 0.5), atol=1e-5)

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -106,8 +107,39 @@ def test_low_frequencies_move_first():
 
 @pytest.mark.parametrize("make", [pixels, fourier])
 @pytest.mark.parametrize(
-    ("start", "says"), [(np.zeros((5, 7)), "start must be"), (np.full((5, 7, 3), np.inf), "not finite")]
+    ("start", "says"),
+    [
+        (np.zeros((5, 7)), "start must be"),
+        (np.full((5, 7, 3), np.inf), "not finite"),
+        (np.zeros((5, 7, 3), np.uint8), "whole numbers"),
+        (np.zeros((0, 7, 3)), "start must be"),
+    ],
 )
 def test_nonsense_is_refused(make, start, says):
     with pytest.raises(ValueError, match=says):
         make(start)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 3), (7, 9, 1), (9, 6, 4), (1, 1, 3), (1, 6, 2), (5, 1, 3)])
+def test_a_start_stays_put_at_a_rate_of_nearly_nothing(shape):
+    """With the default clip, which acts on pixels and not on the transform's numbers."""
+    picture = keras.Input(shape)
+    model = keras.Model(picture, keras.layers.Dense(2)(keras.layers.Flatten()(picture)))
+    start = 0.05 + 0.9 * np.random.default_rng(4).random(shape)
+    trace = ascend(model, logit(0), fourier(start), steps=1, rate=1e-9)
+    np.testing.assert_allclose(trace.picture[0], start, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"start": np.full((5, 7, 3), 1.5)}, r"must be in \[0, 1\]"),
+        ({"start": np.full((5, 7, 3), -0.5)}, r"must be in \[0, 1\]"),
+        ({"decay": np.nan}, "decay"),
+        ({"colour_root": np.ones((3, 3))}, "invertible"),
+        ({"colour_root": np.eye(4)}, r"invertible matrix \(3, 3\)"),
+    ],
+)
+def test_fourier_refuses_nonsense(change, says):
+    with pytest.raises(ValueError, match=says):
+        fourier(**({"start": np.full((5, 7, 3), 0.5)} | change))

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -123,3 +124,29 @@ def test_spectrum_refuses_what_does_not_fit(pictures):
         evaluate(priors.spectrum(np.ones((7, 3, 3))), pictures)
     with pytest.raises(ValueError, match="orthogonal"):
         priors.spectrum(np.ones((5, 4, 3)), np.ones((3, 3)))
+    for magnitude in (np.full((5, 4, 3), np.nan), -np.ones((5, 4, 3)), np.ones((5, 4))):
+        with pytest.raises(ValueError, match="finite and not negative"):
+            priors.spectrum(magnitude)
+
+
+def test_spectrum_of_grey_pictures():
+    """Parseval's theorem, with one channel and even sizes."""
+    pictures = np.random.default_rng(3).normal(size=(2, 6, 8, 1)).astype(np.float32)
+    grey = keras.Input((6, 8, 1))
+    model = keras.Model(grey, keras.layers.Flatten()(grey))
+    scores, _, _ = value_and_gradient(model, priors.spectrum(np.zeros((6, 5, 1))), pictures)
+    about_mean = pictures - pictures.mean(axis=(1, 2), keepdims=True)
+    np.testing.assert_allclose(scores, (about_mean**2).sum(axis=(1, 2, 3)), rtol=1e-5)
+
+
+def test_distance_refuses_what_is_no_picture_or_another_ones(pictures):
+    for picture, says in (
+        (np.full((5, 7, 3), np.nan), "not finite"),
+        (np.zeros((5, 7, 3), int), "whole numbers"),
+        (0.5, r"must be \(H, W, channels\)"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            priors.distance(picture)
+    for shape in ((7, 5, 3), (5, 7, 1), (3, 5, 7, 3)):
+        with pytest.raises(ValueError, match="does not fit pictures"):
+            evaluate(priors.distance(np.zeros(shape)), pictures)

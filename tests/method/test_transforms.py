@@ -103,3 +103,24 @@ def test_the_gradient_is_exact():
         for pictures in (PICTURES, random.random(PICTURES.shape).astype(np.float32)):
             expected = np.sum(weights * apply(drawn, pictures))
             assert np.sum(gradient * pictures) == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shift": -1.0},
+        {"shift": np.inf},
+        {"scale": 1.0},
+        {"scale": np.nan},
+        {"degrees": -3.0},
+        {"degrees": np.inf},
+    ],
+)
+def test_nonsense_is_refused(change):
+    with pytest.raises(ValueError, match="must be 0 or more"):
+        affine(**change)
+
+
+def test_a_picture_of_one_pixel_is_its_own_mirror_image():
+    pictures = PICTURES[:, :1, :1]
+    np.testing.assert_allclose(apply([3, -2, 0.1, 0.3], pictures), pictures, atol=1e-6)

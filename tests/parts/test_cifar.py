@@ -511,16 +511,21 @@ def test_the_record_of_the_published_network_is_that_of_its_preset(recorded):
         assert len(record.epochs) == 100
         assert np.trace(record.test.confusion) / 10_000 == record.test.accuracy
         assert record.test.views == "one"
-    penalised = stored["penalised"]
-    assert np.trace(penalised["confusion"]) / 10_000 == penalised["accuracy"]
+    for other in ("penalised", "dropout"):
+        assert np.trace(stored[other]["confusion"]) / 10_000 == stored[other]["accuracy"]
     assert asset("cifar_published.json").stat().st_size < 1_000_000
 
     numbers = recorded["cifar_resnet"].numbers
     prefix = "published_network_"
     found = {name.removeprefix(prefix): number for name, number in numbers.items() if name.startswith(prefix)}
     own = "cifar_resnet (published, JPEG copy)"
-    labels = {("l2" in name, number.network) for name, number in found.items()}
-    assert labels == {(False, own), (True, "cifar_resnet (published with L2, JPEG copy)")}
+    others = ("l2", "dropout")
+    labels = {(*(other in name for other in others), number.network) for name, number in found.items()}
+    assert labels == {
+        (False, False, own),
+        (True, False, "cifar_resnet (published with L2, JPEG copy)"),
+        (False, True, "cifar_resnet (published with dropout, JPEG copy)"),
+    }
     for seed, accuracy, loss in ((0, 0.8780, 0.6240), (1, 0.8745, 0.6101), (2, 0.8777, 0.6159)):
         assert found[f"test_accuracy_seed_{seed}"].value == accuracy
         assert found[f"test_loss_seed_{seed}"].value == pytest.approx(loss, abs=5e-5)
@@ -535,6 +540,16 @@ def test_the_record_of_the_published_network_is_that_of_its_preset(recorded):
         of_seeds = sorted(found[f"{name}_seed_{seed}"].value for seed in range(3))
         assert found[name].value == of_seeds[1]
     assert found["l2_test_accuracy"].value == 0.8459
+    assert found["dropout_test_accuracy"].value == 0.8834
+    facts = recorded["cifar_resnet"].facts["published_network"]
+    assert (facts["dropout"], facts["dropouts_tried"], facts["dropout_epochs"]) == (0.3, [0.1, 0.2, 0.3], 100)
+    row = cifar_resnet.PUBLISHED_EPOCHS[1]
+    names = ("train_accuracy", "validation_accuracy", "train_loss", "validation_loss")
+    nearest = min(
+        stored["dropout"]["tried"],
+        key=lambda tried: sum(abs(tried[name] - value) for name, value in zip(names, row[1:], strict=True)),
+    )
+    assert (nearest["epochs"], nearest["dropout"]) == (row[0], facts["dropout"])
     assert recorded["cifar_resnet"].arrays["published_network_train_loss"].shape == (3, 100)
 
 
@@ -641,6 +656,23 @@ def test_what_is_said_of_the_penalty_follows_its_numbers(recorded, numbers, says
     page = page_of(cifar_resnet, changed(recorded["cifar_resnet"], numbers))
     assert "With a coupled L2 penalty of 0.0005 instead (95 epochs, one seed)" in page
     assert re.search(rf"test [\d.]+ %, loss 0\.4699\. {re.escape(says)}", page)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "says"),
+    [
+        ({}, "Less over-fitting, and no lower accuracy: nearer to the recipe."),
+        (of_record(dropout_test_accuracy=0.8), "Less over-fitting, lower accuracy: not the recipe either."),
+        (of_record(dropout_train_accuracy=1.0), "No less over-fitting, and no lower accuracy."),
+    ],
+)
+def test_what_is_said_of_dropout_follows_its_numbers(recorded, numbers, says):
+    page = page_of(cifar_resnet, changed(recorded["cifar_resnet"], numbers))
+    assert (
+        "at that rate of 0.1, 0.2, 0.3 which lay nearest to the published log after 30 epochs, 0.3 (100"
+        in page
+    )
+    assert re.search(rf"test [\d.]+ %, loss 0\.4957\. {re.escape(says)}", page)
 
 
 def test_published_epochs_are_points_beside_the_curves(recorded):

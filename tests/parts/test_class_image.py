@@ -6,6 +6,7 @@ import pytest
 
 from tests.parts.class_network import tiny_context
 from tests.parts.drawn import drawn, html_of, text_of
+from tests.parts.graded import check_borne_out
 from tests.tiny import linear_model
 from tfviz.experiment.part import Findings, Number
 from tfviz.parts import class_image
@@ -315,3 +316,8 @@ def test_steps_to_show():
     assert steps_to_show(40) == (0, 8, 40)
     assert steps_to_show(1000) == (0, 8, 64, 512, 1000)
     assert steps_to_show(8) == (0, 8)
+
+
+@pytest.mark.weights
+def test_a_grader_measures_the_same(findings, real_weights):
+    check_borne_out(class_image, findings, SETTINGS, "squeezenet", real_weights("squeezenet"))

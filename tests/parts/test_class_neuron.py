@@ -5,6 +5,7 @@ import pytest
 
 from tests.parts.class_network import tiny_context
 from tests.parts.drawn import drawn, html_of, text_of
+from tests.parts.graded import check_borne_out
 from tfviz.experiment.grading import grade
 from tfviz.experiment.part import Findings, Number
 from tfviz.experiment.store import PartResult
@@ -272,3 +273,8 @@ def test_the_gain_is_claimed_only_where_all_repeats_have_it():
 def test_a_photograph_s_range_is_named_only_in_its_coordinates():
     assert "where a photograph has 0 to 1" in page()
     assert "where a photograph has 0 to 1" not in page(own=True, network="alexnet")
+
+
+@pytest.mark.weights
+def test_a_grader_measures_the_same(findings, real_weights):
+    check_borne_out(class_neuron, findings, SETTINGS, "squeezenet", real_weights("squeezenet"))

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tests.parts.drawn import drawn, html_of, text_of
+from tests.parts.graded import check_borne_out
 from tfviz import figures as draw
 from tfviz.experiment.context import Context
 from tfviz.experiment.part import Findings, Number
@@ -406,3 +407,10 @@ def test_conv2_s_slices_stand_beside_the_filters_that_they_read(hand_made):
     assert rows[1].pictures[0].label == str(source)
     np.testing.assert_array_equal(rows[1].pictures[1].picture, hand_made.arrays["conv2_slices"][1, 0])
     assert len(figure.axes) == 3 * 10, "three units on paper"
+
+
+@pytest.mark.weights
+def test_a_grader_measures_the_same(findings, real_weights):
+    check_borne_out(
+        conv1_filters, findings, conv1_filters.QUICK, "alexnet_features", real_weights("alexnet_features")
+    )

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tests.parts.drawn import drawn, html_of, text_of
+from tests.parts.graded import check_borne_out
 from tfviz import figures as draw
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import grade
@@ -381,3 +382,10 @@ def test_what_a_figure_is_said_to_show_hangs_on_its_numbers(made_up, figure, num
     again = Findings(changed, findings.arrays, findings.facts | {"channels": rows})
     found = {drawing.name: drawing.finding for drawing in conv1_units.figures(again, SMALL)}[figure]
     assert found.replace("\u202f", " ") == said
+
+
+@pytest.mark.weights
+def test_a_grader_measures_the_same(findings, real_weights):
+    check_borne_out(
+        conv1_units, findings, conv1_units.SETTINGS, "alexnet_features", real_weights("alexnet_features")
+    )

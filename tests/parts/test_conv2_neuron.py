@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.parts.drawn import drawn, html_of, text_of
+from tests.parts.graded import check_borne_out
 from tfviz.experiment.grading import grade
 from tfviz.experiment.part import Number
 from tfviz.experiment.store import PartResult
@@ -52,10 +53,15 @@ def test_the_fixed_point_is_measured_apart_from_the_remainder(context_on):
     model = context_on("alexnet_features").model(normalize=False)
     start = np.random.default_rng(0).normal(0, 0.01, (224, 224, 3)).astype(np.float32)
     settings = replace(SETTINGS, checked_steps=1)
-    inside, outside, expected = conv2_neuron._conv1_fixed_point(model, start, settings)
+    picture, window = (
+        conv2_neuron._conv1_picture(model, start, settings),
+        conv2_neuron._conv1_window(model, settings),
+    )
+    inside = conv2_neuron.conv1_fixed_point_error(model, picture[window], settings)
     assert inside == pytest.approx(0.34, abs=1e-3)  # x_1 = 0.34 x_0 + 0.66 * 500 w
-    assert outside == pytest.approx(expected, rel=1e-5)
-    assert expected == pytest.approx(0.34 * np.abs(start).max(), rel=0.2)
+    outside = np.ones((224, 224), bool)
+    outside[window] = False
+    np.testing.assert_allclose(picture[outside], 0.34 * start[outside], rtol=1e-5)
 
 
 @pytest.mark.weights
@@ -199,3 +205,8 @@ def test_what_the_figures_find_hangs_on_what_is_measured(findings):
     assert "A rate that falls to 0 ends 1.9 times as high" in page(findings, decaying_gain=(1.9, 1.8, 2.0))
     assert "The published rate loses nothing against" in page(findings, decaying_gain=(0.9, 0.8, 1))
     assert "Whether a rate that falls to 0 ends higher hangs" in page(findings, decaying_gain=(1.1, 0.9, 1.2))
+
+
+@pytest.mark.weights
+def test_a_grader_measures_the_same(findings, real_weights):
+    check_borne_out(conv2_neuron, findings, SETTINGS, "alexnet_features", real_weights("alexnet_features"))

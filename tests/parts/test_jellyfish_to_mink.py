@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.parts.drawn import drawn, html_of, text_of
+from tests.parts.graded import check_borne_out
 from tfviz.experiment.context import Inputs
 from tfviz.experiment.grading import grade
 from tfviz.experiment.store import PartResult
@@ -341,3 +342,8 @@ def test_the_users_picture_and_classes_are_taken(context_on, tmp_path):
     assert list(drawn(part, found, tiny))[:3] == ["pictures", "search", "strip"]
     assert words(found)
     assert found.facts["rates"][0]["counted"]
+
+
+@pytest.mark.weights
+def test_a_grader_measures_the_same(findings, real_weights):
+    check_borne_out(part, findings, SHORT, "squeezenet", real_weights("squeezenet"))

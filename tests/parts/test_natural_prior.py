@@ -5,6 +5,7 @@ import pytest
 
 from tests.parts.class_network import tiny_context
 from tests.parts.drawn import drawn, html_of, text_of
+from tests.parts.graded import check_borne_out
 from tfviz.experiment.grading import grade
 from tfviz.experiment.part import Findings, Number
 from tfviz.experiment.store import PartResult
@@ -334,3 +335,8 @@ def test_a_table_of_pictures_has_a_row_for_each_class(made_up):
     assert shown.headings[2] == "prior, transformations"
     fourier = shown.rows[1].pictures[3]
     np.testing.assert_allclose(fourier.picture, np.clip(findings.arrays["picture_3_fourier"], 0, 1))
+
+
+@pytest.mark.weights
+def test_a_grader_measures_the_same(findings, real_weights):
+    check_borne_out(natural_prior, findings, SETTINGS, "squeezenet", real_weights("squeezenet"))

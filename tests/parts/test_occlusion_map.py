@@ -239,12 +239,11 @@ def test_what_the_gradients_figure_finds_hangs_on_both(findings):
 
 
 @pytest.mark.weights
-def test_both_parts_speak_of_one_picture(findings, context_on):
-    """The jellyfish rounded to 8 bits, as the part that changes it has it."""
-    from tfviz.parts import jellyfish_to_mink
+def test_the_picture_is_the_jellyfish_as_8_bits_hold_it(findings):
+    from tfviz.data.drawings import jellyfish
+    from tfviz.method.attacks import round_to_bytes
 
-    other = jellyfish_to_mink._source(context_on("squeezenet"), (227, 227))
-    np.testing.assert_array_equal(findings.arrays["picture"], other)
+    np.testing.assert_array_equal(findings.arrays["picture"], round_to_bytes(jellyfish(227, 227)[0]))
 
 
 def test_third():

@@ -308,9 +308,8 @@ def test_with_weights_the_effective_field_is_alexnets(real_weights, theory):
     assert receptive_fields.ALSO == ("alexnet_features",)
     numbers, arrays = {}, {}
     settings = receptive_fields.Settings(effective_pictures=24)
-    facts = receptive_fields._effective(
-        settings, context(alexnet_features=weights), np.random.default_rng(0), numbers, arrays
-    )
+    fields = receptive_fields._effective(settings, weights.path, np.random.default_rng(0), numbers, arrays)
+    facts = receptive_fields._about_effective(fields, weights)
     assert facts["effective_network"] == "alexnet_features"
     assert numbers["effective_size_conv5"].network == "alexnet_features"
     assert numbers["effective_size_conv5_equal"].network is None

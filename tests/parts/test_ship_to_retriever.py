@@ -7,6 +7,7 @@ from PIL import Image
 
 from tests.parts.class_network import tiny_context
 from tests.parts.drawn import drawn, html_of, text_of
+from tests.parts.graded import check_borne_out
 from tfviz.data import cifar10, drawings
 from tfviz.experiment.context import Inputs
 from tfviz.experiment.part import Findings, Number
@@ -259,3 +260,8 @@ def test_where_the_ships_are_from_can_be_translated():
         for name in (cifar10.ORIGINAL, cifar10.JPEG_COPY, cifar10.OTHER)
     }
     assert set(ship_to_retriever._TAKEN) == sources
+
+
+@pytest.mark.weights
+def test_a_grader_measures_the_same(findings, real_weights):
+    check_borne_out(ship_to_retriever, findings, SETTINGS, "squeezenet", real_weights("squeezenet"))

@@ -109,11 +109,13 @@ def wall(tiles=20):
                 photograph(11, 11, k),
                 {"L1 norm": f"{k}.5", "frequency": f"0.{k}"},
                 [live.Labelled("fit", photograph(11, 11, k + 50), f"fit of {k}")],
+                live.Curve(f"from 0 to {k}", np.array([0, k / 2, k]), 2.0 * k) if k and k % 4 == 0 else None,
             )
             for k in range(tiles)
         ],
         "Channel {name}",
         "filter",
+        "ascent",
     )
 
 
@@ -127,6 +129,13 @@ def fields():
         [live.Field(label, size, first, f"{size} pixels") for label, size, first in LAYERS],
     )
 
+
+DRAWING = (
+    '<figure id="drawing"><div class="scroll drawn" tabindex="0" role="group" aria-label="Figure 1">'
+    '<svg viewBox="0 0 580 200" width="580" height="200" role="img" aria-label="A line that falls">'
+    '<path d="M0 0L580 200" style="stroke:var(--ink)"/></svg></div></figure>'
+)
+"""As `tfviz.report.page` puts a figure without a live one into the page."""
 
 FIGURES = {
     "steps": steps,
@@ -218,7 +227,8 @@ def page(direction="ltr", gettext=str):
         '<nav class="toc" aria-label="Contents"><details open><summary>Contents</summary><ol>'
         '<li><a href="#first">First</a></li><li><a href="#second">Second</a></li></ol></details></nav>'
         f'<main><h1>Figures that answer</h1><section id="first"><h2>First</h2>{"".join(blocks[:6])}</section>'
-        f'<section id="second"><h2>Second</h2>{"".join(blocks[6:])}</section></main>{"".join(late)}</body></html>'
+        f'<section id="second"><h2>Second</h2>{"".join(blocks[6:])}{DRAWING}</section></main>'
+        f"{''.join(late)}</body></html>"
     )
 
 

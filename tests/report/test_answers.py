@@ -2,11 +2,11 @@ import io
 import random
 import re
 import sys
+from html import escape
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from latex2mathml.converter import convert
 from PIL import Image
 
 from tfviz import language
@@ -19,7 +19,7 @@ PART = PARTS[0]
 
 
 def math(latex, display):
-    return f"<math>{latex}|{'display' if display else 'inline'}</math>"
+    return f"<math>{escape(latex)}|{'display' if display else 'inline'}</math>"
 
 
 def source(png):
@@ -75,6 +75,7 @@ def assert_harmless(markup):
         "height",
         "tabindex",
         "role",
+        "style",
     }
     opened = []
 
@@ -87,6 +88,8 @@ def assert_harmless(markup):
                     assert re.match(r"(https?://|mailto:|#)", value, re.IGNORECASE)
                 if name == "src":
                     assert value.startswith("data:image/png;")
+                if name == "style":
+                    assert re.fullmatch("display:inline-block|text-align:(left|right)", value)
                 if name == "alt":
                     assert value.strip()
             if tag not in ("br", "hr", "img"):
@@ -135,22 +138,34 @@ def test_formulas_are_handed_to_the_one_who_shows_them(html):
         assert "<math" not in html(text)
 
 
-def test_a_formula_that_cannot_be_shown_appears_as_its_source(html, read):
-    def refuses(latex, display):
-        raise ValueError("no \\such <command>\n" + "x" * 200)
+def test_a_formula_that_cannot_be_shown_appears_as_its_source(folder, html, read):
+    text = 'a\nb $\\frac{1$\n\n- c\n- $x_$ and\n  $\\such$\n\n$$\na &\n$$\n\n|a|\n|-|\n|$x^{"<b>$|\n'
+    shown = html(text)
+    assert re.findall(r'<code dir="ltr" title="This formula cannot be shown: (.*?)">(.*?)</code>', shown) == [
+        ("its braces do not match", r"\frac{1"),
+        ("nothing stands after its _ or ^", "x_"),
+        (r"there is no command \such", r"\such"),
+        ("it is not LaTeX that this program reads", "a &amp;"),
+        ("its braces do not match", "x^{&#34;&lt;b&gt;"),
+    ]
+    assert "<math" not in shown
+    where = f"{folder / PART}.md, line"
+    assert read(text).notes == (
+        rf"{where} 2: the formula \frac{{1 is shown as it was typed: its braces do not match.",
+        f"{where} 5: the formula x_ is shown as it was typed: nothing stands after its _ or ^.",
+        rf"{where} 6: the formula \such is shown as it was typed: there is no command \such.",
+        f"{where} 8: the formula a & is shown as it was typed: it is not LaTeX that this program reads.",
+        f'{where} 14: the formula x^{{"<b> is shown as it was typed: its braces do not match.',
+    )
+    with language.use("he"):
+        assert "its braces do not match" not in read(text).by_part[PART].html(math, source)
 
-    shown = html(r'Say $\such"<b>$.', refuses)
-    assert r'<code dir="ltr" title="This formula cannot be shown: no \such &lt;command&gt;�xxx' in shown
-    assert r"\such&#34;&lt;b&gt;</code>." in shown
-    assert "…" in shown
+
+def test_there_is_an_end_to_formulas(html):
     assert "it is too long" in html(f"${'x' * 2001}$")
-    assert "<math" in html(f"${'x' * 2000}$")
+    assert "<math" in html(f"${'x' * 900}$")
     many = html("$a$ " * (answers.MOST_FORMULAS + 1))
     assert (many.count("<math"), many.count("too many formulas")) == (answers.MOST_FORMULAS, 1)
-    bomb = "".join(
-        rf"\newcommand{{\{b}}}{{\{a}\{a}}}" for a, b in zip("abcdefghij", "bcdefghijk", strict=True)
-    )
-    assert "it defines commands" in html(f"${bomb}\\k$")
 
 
 @pytest.mark.parametrize(
@@ -158,7 +173,6 @@ def test_a_formula_that_cannot_be_shown_appears_as_its_source(html, read):
     [
         r"\text{<script>alert(1)</script>}",
         r"\text{<img src=x onerror=alert(1)>}",
-        r"\text{<img/src=http://a.org/b.png>}",
         r"\text{<mi/onclick=alert(1)>x</mi>}",
         r"\text{</math></p></div>}",
         r"\text{<!-- }",
@@ -166,10 +180,12 @@ def test_a_formula_that_cannot_be_shown_appears_as_its_source(html, read):
         r"\style{position:fixed}{x}",
     ],
 )
-def test_no_html_comes_through_a_formula(html, latex):
-    shown = html(f"${latex}$", lambda latex, display: convert(latex))
-    assert "<math" not in shown
-    assert 'title="This formula cannot be shown: there is HTML in it"' in shown
+@pytest.mark.parametrize("draw", [mathematics.as_mathml, mathematics.as_image])
+def test_no_html_comes_through_a_formula(read, latex, draw):
+    shown = read(f"${latex}$").by_part[PART].html(lambda latex, display: draw(latex, display=display), source)
+    assert not re.search(r"<(?!/?(p|code|math|mrow|mtext|img)\b)", shown)
+    assert not re.search(r"<[^>]*\b(on\w+|href)=", re.sub('"[^"]*"', '""', shown))
+    assert ("<code" in shown) == (r"\text" not in latex)
 
 
 @pytest.mark.parametrize("draw", [mathematics.as_mathml, mathematics.as_image])
@@ -189,6 +205,11 @@ def test_real_formulas_come_through(read, latex, draw):
         ("<HTTP://a.org>", "HTTP://a.org"),
         ("[x](mailto:a@b.org)", "mailto:a@b.org"),
         ("[x](#conv1_units)", "#conv1_units"),
+        ("[x](conv1_units.md)", "#conv1_units"),
+        ("[x](./class_image.md#a)", "#class_image"),
+        ("[x](none.md)", None),
+        ("[x](../class_image.md)", None),
+        ("[x]()", None),
         ("[x](javascript:alert(1))", None),
         ("[x](JaVaScRiPt:alert(1))", None),
         ("[x](java&#10;script:alert(1))", None),
@@ -203,10 +224,13 @@ def test_real_formulas_come_through(read, latex, draw):
         ("[x](https:javascript:alert(1))", None),
     ],
 )
-def test_links_go_where_they_may(html, text, address):
+def test_links_go_where_they_may(html, read, folder, text, address):
     shown = html(text)
     assert re.findall(r'href="([^"]*)"', shown) == ([] if address is None else [address])
     assert "<a" in shown
+    notes = [note for note in read(f"a\nb {text}").notes if "control characters" not in note]
+    assert len(notes) == (address is None)
+    assert all(note.startswith(f"{folder / PART}.md, line 2: the link to ") for note in notes)
 
 
 def test_html_is_text(html):
@@ -249,16 +273,24 @@ def test_tables_scroll_and_have_headings(html):
         '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table class="data" dir="ltr">'
         in shown
     )
-    assert '<th scope="col" dir="ltr">a</th>\n<td class="n"></td>' in shown
+    assert '<th scope="col">a</th>\n<td class="n"></td>' in shown
     assert '<td>1</td>\n<td class="n">2</td>' in shown
-    assert '<th class="middle" scope="col" dir="ltr">b</th>' in shown
+    assert '<th class="middle" scope="col">b</th>' in shown
 
 
 def test_every_paragraph_has_its_own_direction(html):
     assert re.findall(
         r'<(?:p|li|ul|h4|blockquote|td)( dir="\w+")?>', html("a ב\n\n12 ב a\n\n12\n\n# ב\n")
     ) == ([' dir="ltr"', ' dir="rtl"', "", ' dir="rtl"'])
-    assert '<ul dir="rtl">\n<li>ב\n<ul dir="ltr">\n<li>b</li>' in html("- ב\n  - b")
+    turned = '<bdi dir="{}" style="display:inline-block">{}</bdi>'.format
+    assert f'<ul dir="rtl">\n<li>ב\n<ul>\n<li>{turned("ltr", "b 1")}</li>' in html("- ב\n  - b 1")
+    assert '<p dir="ltr" style="text-align:right">b</p>' in html("- ב\n\n- b")
+    table = html("|ש|a|\n|-|-:|\n|conv1|11|\n|ב|ש|")
+    assert '<table class="data" dir="rtl">' in table
+    assert f'<th class="n" scope="col">{turned("ltr", "a")}</th>' in table
+    assert f'<td>{turned("ltr", "conv1")}</td>\n<td class="n">{turned("ltr", "11")}</td>' in table
+    assert '<td>ב</td>\n<td class="n">ש</td>' in table
+    assert f"<td>{turned('rtl', 'ב')}</td>" in html("|a|\n|-|\n|ב|")
     assert html("`code` $math$ ב").startswith('<p dir="rtl">')
 
 
@@ -287,7 +319,7 @@ def test_pictures_of_the_folder_are_shown(folder, html, read):
         ("", "No file is named."),
         ("../secret.png", "../secret.png lies outside the folder of the answers."),
         ("link.png", "link.png lies outside the folder of the answers."),
-        ("loop.png", "loop.png lies outside the folder of the answers."),
+        ("loop.png", "loop.png cannot be read (Too many levels of symbolic links)."),
         ("/etc/passwd", "/etc/passwd lies outside the folder of the answers."),
         ("..%2fsecret.png", "../secret.png lies outside the folder of the answers."),
         (
@@ -473,7 +505,12 @@ def test_no_folder_is_no_answers(tmp_path):
 
 def test_control_characters_become_spaces(html, read):
     assert html("a\x1b[31mb\x0bc\x85d\r\ne") == '<p dir="ltr">a [31mb c d\ne</p>\n'
-    assert read("a\x07b").notes[0].endswith(": control characters are shown as spaces.")
+    assert (
+        read("a\x07b")
+        .notes[0]
+        .endswith(": control characters, and those that turn text around, are shown as spaces.")
+    )
+    assert html("a\u202eb\u202dc\u200fd") == '<p dir="ltr">a b c\u200fd</p>\n'
 
 
 def test_the_words_are_in_the_reports_language(tmp_path, read, monkeypatch):

@@ -37,11 +37,18 @@ def test_a_citation_leads_to_its_entry():
     assert (
         page._cite("field1987") == '<a class="cite" href="#ref-field1987"><bdi dir="ltr">Field 1987</bdi></a>'
     )
-    html = page.render(
-        [page.Section("fake", FakePart.TITLE, "B", None, ())],
-        page.About(),
-    )
+    environment = page._environment("screen", None, {})
+    around = {"sections": [], "verdicts": [], "about": page.About(), "common": {}}
     for key, reference in REFERENCES.items():
+        template = environment.from_string(f'{{{{ cite("{key}") }}}}{{% include "appendix.html" %}}')
+        html = template.render(around)
         assert f'id="ref-{key}"' in html
         if reference.doi:
             assert f"https://doi.org/{reference.doi}" in html
+
+
+def test_the_bibliography_has_what_is_cited_and_nothing_else():
+    section = page.Section("fake", FakePart.TITLE, "B", None, ())
+    html = page.render([section], page.About())
+    assert 'id="bibliography"' in html
+    assert re.findall(r'id="ref-(\w+)"', html) == []

@@ -309,6 +309,20 @@ def test_a_tile_of_the_wall_shows_its_pictures_and_values(opened):
         assert panel_of(page, "wall-2")[0] == "Channel 0"
 
 
+def test_a_tile_with_a_curve_shows_it_under_its_limit(opened):
+    with opened() as page:
+        curve = page.locator("#wall-1 .panel .curve")
+        assert curve.locator("*").count() == 0  # channel 0 has none
+        page.locator("#wall-1 .tiles a").nth(8).click()
+        assert words(curve.locator(".lab")) == "from 0 to 8"
+        assert curve.locator("svg").get_attribute("aria-label") == "from 0 to 8"
+        limit, line = (curve.locator("path").nth(k).get_attribute("d") for k in range(2))
+        # 1 to 59 of a height of 60 are 16 to 0.
+        assert (limit, line) == ("M0 1.0H120", "M0.0 59.0L60.0 44.5L120.0 30.0")
+        page.locator("#wall-1 .tiles a").nth(9).click()
+        assert curve.locator("*").count() == 0
+
+
 def seen_squares(page, name="fields-1"):
     """The labels of the squares that a figure shows, and of those around which the picture is darker."""
     squares = page.locator(f"#{name} u").all()
@@ -576,6 +590,31 @@ def test_small_pictures_keep_their_pixels_when_enlarged(opened):
         ) == ("pixelated")
 
 
+def test_a_drawing_is_enlarged_by_click_and_by_key(opened):
+    with opened() as page:
+        box, large = page.locator("#drawing .drawn"), page.locator("dialog svg")
+        assert (box.get_attribute("role"), box.get_attribute("aria-label")) == ("button", "A line that falls")
+        box.click()
+        assert large.bounding_box()["width"] == DESKTOP["width"] - 32
+        large.click()
+        assert page.locator("dialog[open]").count() == 0
+        for key in ("Enter", " "):
+            box.focus()
+            page.keyboard.press(key)
+            assert large.is_visible()
+            page.keyboard.press("Escape")
+            assert page.locator("dialog[open]").count() == 0
+            assert page.evaluate("document.activeElement.className") == "scroll drawn"
+
+
+def test_on_a_telephone_it_lies_as_wide_as_the_screen_is_high(opened):
+    with opened(viewport=PHONE) as page:
+        page.locator("#drawing .drawn").click()
+        box = page.locator("dialog svg").bounding_box()
+        assert (round(box["width"]), round(box["height"])) == (PHONE["width"] - 32, PHONE["height"] - 32)
+        assert (round(box["x"]), round(box["y"])) == (16, 16)
+
+
 def test_the_labels_of_a_pair_enlarge_its_pictures(opened):
     with opened(reduced_motion="reduce") as page:
         pair = page.locator("#wipe-1 .wipe")
@@ -593,7 +632,7 @@ def test_the_labels_of_a_pair_enlarge_its_pictures(opened):
 
 
 def test_the_keyboard_stops_at_what_can_be_scrolled_and_only_there(opened):
-    stops = """[...document.querySelectorAll('.scroll')].map(
+    stops = """[...document.querySelectorAll('.scroll:not(.drawn)')].map(
       ({ scrollWidth, clientWidth, tabIndex }) => [scrollWidth > clientWidth, tabIndex])"""
     for viewport in (DESKTOP, {"width": 200, "height": 844}):
         with opened(viewport=viewport) as page:

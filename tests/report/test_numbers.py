@@ -1,6 +1,7 @@
 import pytest
 
 from tfviz import language
+from tfviz.experiment.context import OwnNetwork
 from tfviz.experiment.grading import Expected, grade
 from tfviz.models.networks import NETWORKS, TRAINED_HERE
 from tfviz.report.numbers import (
@@ -127,3 +128,13 @@ def test_a_number_in_hebrew_is_kept_in_one_piece_and_left_to_right():
         assert isolated("1 < 2") == '<bdi dir="ltr" class="nw">\u20661 &lt; 2\u2069</bdi>'
         assert long_date("2026-11-26T09:36:25+00:00") == "26 בנובמבר 2026"
     assert long_date("2026-11-26T09:36:25+00:00") == "26 November 2026"
+
+
+def test_the_users_own_network_is_named_in_the_language_in_use():
+    label = OwnNetwork("alexnet 2").label
+    assert network_name(label) == label == "your network “alexnet 2”"
+    with language.use("he"):
+        assert network_name(label) == "הרשת שלך ”alexnet 2”"
+        assert "הרשת שלך ”digits”" in with_network_names(
+            "measured on your network “digits”, comparable on alexnet"
+        )

@@ -11,6 +11,7 @@ from tfviz.experiment.store import PartResult
 from tfviz.files.program import CHECKOUT, templates
 from tfviz.parts import PARTS
 from tfviz.report import page as report
+from tfviz.report import publish
 from tfviz.report.personal import Personal
 
 ABOUT = report.About("abc", "2000-01-01T00:00:00+00:00")
@@ -125,3 +126,29 @@ def test_a_title_runs_the_way_of_its_own_letters():
     for title, way in (("רשת SqueezeNet", "rtl"), ("Inside a network", "ltr")):
         about = report.About(personal=Personal(title=title))
         assert f'<h1 dir="{way}">{title}</h1>' in report.render([section(None)], about)
+
+
+def test_characters_that_the_reports_fonts_lack_are_named():
+    """A machine's fonts may have any of them, but none has a private character."""
+    page = "<style>文</style><p title='中'>\U0010fffd A&amp;B &#x5F20; שלום</p><script>文</script>"
+    assert report.foreign(page) == "张\U0010fffd"
+
+
+def test_what_no_font_of_the_machine_has_is_heard_while_the_pdf_is_written(tmp_path):
+    with report.without_glyph() as blank:
+        report.write_pdf(tmp_path, "<html lang='en'><p>A \U0010fffd B</p></html>")
+    assert blank == {"\U0010fffd"}
+    with report.without_glyph() as blank:
+        report.write_pdf(tmp_path, "<html lang='en'><p>A B</p></html>")
+    assert blank == set()
+
+
+def test_the_terminal_says_so_in_one_line():
+    assert publish._letters("", set()) == []
+    assert publish._letters("张", set()) == [
+        "The report's fonts do not have 张: report.html shows it in a font of whoever reads it, report.pdf in one of "
+        "this machine."
+    ]
+    (line,) = publish._letters("张", {"张"})
+    assert "report.pdf cannot show 张" in line
+    assert "--report-only" in line

@@ -37,7 +37,7 @@ def test_figures_are_drawn_from_what_is_stored(stored):
     (figure,) = drawn.figures
     assert (figure.name, figure.caption, figure.alt) == ("line", "A line of 3.", "A level line.")
     assert (store.out / figure.path).read_text().startswith("<?xml")
-    assert store.figures_are_whole(drawn)
+    assert not store.altered_figures(drawn)
 
 
 def test_what_would_come_out_the_same_is_not_drawn_again(stored, monkeypatch):
@@ -49,7 +49,9 @@ def test_what_would_come_out_the_same_is_not_drawn_again(stored, monkeypatch):
     file = store.out / drawn.figures[0].path
     bytes_before = file.read_bytes()
     file.write_text("<svg>changed</svg>")
-    again = publish.draw(store, part, drawn, print)
+    said = []
+    again = publish.draw(store, part, drawn, said.append)
+    assert said == ["fake: figures/fake/line.svg is not as it was drawn (18 bytes now): drawn again"]
     assert file.read_bytes() == bytes_before
     assert again == drawn
 
@@ -163,7 +165,7 @@ def test_a_report_that_grows_says_what_is_still_to_come_and_grades_nothing_yet(f
     assert "Not there yet: it is being computed" in text
     assert "Not there yet: it waits" in text
     assert "the file is cut off" not in text
-    assert not (failed / "grades.json").exists()
+    assert json.loads((failed / "grades.json").read_text())["verdicts"] == []
 
 
 def test_a_page_can_be_there_before_any_result_but_not_without_anything_to_come(tmp_path):

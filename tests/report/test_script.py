@@ -132,9 +132,11 @@ def test_all_words_go_through_the_catalogue(name):
 def test_a_translation_may_have_quotation_marks():
     for make in live_page.FIGURES.values():
         _, tags = rendered(make(), gettext=lambda message: f'{message} "x"')
-        for _, attributes in tags.found:
+        for tag, attributes in tags.found:
             for key, value in attributes.items():
-                if key.startswith("data-say") or (key == "aria-label" and value != "What it shows"):
+                if key.startswith("data-say") or (
+                    key == "aria-label" and tag != "svg" and value != "What it shows"
+                ):
                     assert value.endswith(' "x"'), (key, value)
                 assert not key.startswith('x"')
 
@@ -280,7 +282,7 @@ def test_the_script_is_under_10_kb_and_has_no_words_of_its_own():
     script = (templates() / "script.js").read_text(encoding="utf-8")
     assert len(script.encode()) < 10_000
     strings = re.findall(r"'([^'\n]*)'", re.sub(r"//.*", "", script))
-    assert {each for each in strings if re.match("[A-Z][a-z]", each)} == {"Enter"}  # a key
+    assert not [each for each in strings if re.match("[A-Z][a-z]", each)]
     for dangerous in (
         "innerHTML",
         "outerHTML",

@@ -3,10 +3,12 @@
 import hashlib
 import io
 import os
+import socket
 import subprocess
 import sys
 import tarfile
 import threading
+import time
 import venv
 import zipfile
 from dataclasses import replace
@@ -16,7 +18,7 @@ import pytest
 
 from tests.misbehaving import CONTENT, SHA256
 from tfviz.errors import BadFileError, WeightsUnavailableError
-from tfviz.files.download import Url, cache_folder
+from tfviz.files.download import FailedError, Url, cache_folder
 from tfviz.weights import fetch as module
 from tfviz.weights import readers
 from tfviz.weights.catalog import CATALOG, PackageIndex, SameAs, WeightsRecord
@@ -125,6 +127,28 @@ def test_stalled_server(serve, cache, path, reason):
     assert files(cache) == []
 
 
+@pytest.mark.parametrize(("path", "reason"), [("stall", "broke off after"), ("silent", "does not answer")])
+def test_silence_is_waited_for_once(serve, cache, path, reason):
+    server = serve(path)
+    assert reason in failure(timeout=(5, 0.2), attempts=3)
+    assert server.asked == [f"/{path}"]
+
+
+def test_a_silent_proxy_is_waited_for_once(serve, cache, monkeypatch):
+    """It takes the connection and says nothing, to any host."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        source = Url(("https://example.org/a", "https://example.com/a"), NAME, len(CONTENT), SHA256)
+        monkeypatch.setitem(CATALOG, "tiny", WeightsRecord("tiny", (source,), 1, "none", "a test"))
+        text = failure(timeout=(0.3, 60))
+        assert "example.org does not answer, example.com does not answer" in text
+        proxy.settimeout(0.2)
+        for _ in range(2):
+            proxy.accept()[0].close()
+        with pytest.raises(TimeoutError):
+            proxy.accept()
+
+
 def test_nobody_there(serve, cache, monkeypatch):
     serve("good")
     closed = Url(("http://127.0.0.1:9/a", "http://no-such-host.invalid/a"), NAME, len(CONTENT), SHA256)
@@ -199,14 +223,15 @@ def test_leftovers_of_killed_processes(serve, cache):
 
 
 def test_killed_while_writing(serve, cache):
-    """A real process, killed in the middle; then one that is writing meanwhile and must not be disturbed."""
-    serve("good")
-    cache.mkdir()
+    """A real process in the middle of a download is waited for; once it is killed, what it left goes."""
+    server = serve("good")
     code = f"""
-import os, sys
+import sys
 from pathlib import Path
-from tfviz.files.download import incoming
-with incoming(Path({str(cache / NAME)!r})) as file:
+from tfviz.files.download import beside, fetching, incoming
+target = Path({str(cache / NAME)!r})
+with fetching(target, None), beside(target) as folder, incoming(target) as file:
+    (folder / "archive").write_bytes(b"half")
     file.write(b"half")
     file.flush()
     print("written", flush=True)
@@ -215,18 +240,25 @@ with incoming(Path({str(cache / NAME)!r})) as file:
     writer = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
+    lines = []
+
+    def say(line):
+        if "waiting" in line:
+            assert len(files(cache)) == 3, "a file, a folder and a lock"
+            assert server.asked == []
+            writer.kill()
+        lines.append(line)
+
     with writer:
         assert writer.stdout.readline() == "written\n"
-        get()
-        assert len(files(cache)) == 2, "the other process's file is left alone"
-        writer.kill()
-    assert len(files(cache)) == 2
-    (cache / NAME).unlink()
-    check(get(), cache)
+        check(get(say=say), cache)
+    assert lines[0].startswith(f"Another run (process {writer.pid}, since ")
+    assert lines[0].endswith(f") is bringing {NAME}: waiting for it.")
+    assert len(lines) == 2
 
 
 def test_two_at_once(serve, cache):
-    serve("good")
+    server = serve("slow")
     found = []
     threads = [threading.Thread(target=lambda: found.append(get())) for _ in range(4)]
     for thread in threads:
@@ -234,6 +266,7 @@ def test_two_at_once(serve, cache):
     for thread in threads:
         thread.join()
     assert len(found) == 4
+    assert server.asked == ["/slow"], "one brings it for all"
     for file in found:
         check(file, cache)
 
@@ -431,6 +464,50 @@ def test_no_pip(package, cache, tmp_path, monkeypatch):
     assert "this Python has no pip (python -m ensurepip brings it)" in failure()
     monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
     assert "pip could not be started" in failure()
+
+
+@pytest.fixture
+def silent_index(server, cache, tmp_path):
+    """Arguments with which pip asks an index that does not answer, and an empty folder for it."""
+    folder = tmp_path / "pip"
+    folder.mkdir()
+    index = f"http://127.0.0.1:{server.server_port}/silent/"
+    return ["download", "--isolated", "--index-url", index, "--timeout=60", "tinynet"], folder
+
+
+def test_pip_is_not_waited_for_without_end(silent_index):
+    with pytest.raises(FailedError, match="pip took longer than 1 s"):
+        module._pip(*silent_index, 1)
+
+
+def test_pip_dies_with_the_process_that_started_it(silent_index, server):
+    arguments, folder = silent_index
+    code = f"""
+from pathlib import Path
+from tfviz.weights import fetch
+fetch._pip({arguments!r}, Path({str(folder)!r}), 600)
+"""
+    with subprocess.Popen([sys.executable, "-c", code]) as parent:
+        wait_until(lambda: server.asked)
+        (pip,) = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+        assert is_alive(pip)
+        parent.kill()
+    wait_until(lambda: not is_alive(pip))
+
+
+def is_alive(process):
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def wait_until(happened):
+    for _ in range(1200):
+        if happened():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen")
 
 
 def test_pip_fails_for_another_reason():

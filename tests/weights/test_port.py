@@ -134,6 +134,32 @@ def test_many_differences_are_counted_not_listed(small, tensors):
     assert len(text) < 500
 
 
+def test_numbers_of_other_widths_are_converted(small, tensors):
+    tensors["features.0.bias"] = np.array([0.1, 1 / 3, 65504, 6e-8, -0.5], np.float16)
+    tensors["classifier.weight"] = np.full((6, 7), np.pi)
+    assign(small, ROWS, tensors, path=PATH)
+    np.testing.assert_array_equal(small.weights[1].values[0], tensors["features.0.bias"].astype(np.float64))
+    assert small.weights[2].values[0][0, 0] == np.float32(np.pi)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e39])
+def test_values_that_are_not_finite_as_float32(small, tensors, value):
+    tensors["classifier.weight"][2, 3] = value
+    with pytest.raises(BadFileError) as caught:
+        assign(small, ROWS, tensors, path=PATH)
+    assert str(caught.value).startswith(
+        "some.pth is damaged: classifier.weight has values that are not finite"
+    )
+    assert all(not variable.values for variable in small.weights)
+
+
+def test_quantised_kernels(small, tensors):
+    tensors["classifier.weight"] = np.ones((6, 7), np.int8)
+    with pytest.raises(BadFileError, match=r"holds classifier\.weight as int8, not as floating-point"):
+        assign(small, ROWS, tensors, path=PATH)
+    assert all(not variable.values for variable in small.weights)
+
+
 def test_fc_after_flatten_gives_the_same_outputs():
     numbers = np.random.default_rng(1)
     kernel = numbers.normal(size=(5, 2 * 3 * 4))

@@ -1,6 +1,8 @@
 """Every hostile or damaged file here is made by hand, byte by byte where it matters."""
 
 import io
+import json
+import os
 import pickle
 import pickletools
 import struct
@@ -185,6 +187,7 @@ def test_torch_attributes_of_the_dict_are_left_out(tmp_path):
         (0, (1 << 70,), (1,)),
         (0, (2.0,), (1,)),
         (0, (1,) * 40, (1,) * 40),
+        (0, {0: 1}, (1,)),
     ],
 )
 def test_torch_view_beyond_its_storage(tmp_path, offset, size, stride):
@@ -192,7 +195,7 @@ def test_torch_view_beyond_its_storage(tmp_path, offset, size, stride):
     assert "is damaged" in refusal(torch_zip(tmp_path / "a.pth", state, {"0": bytes(24)}))
 
 
-@pytest.mark.parametrize(("count", "length"), [(6, 23), (6, 28), (7, 24), (1 << 60, 24), (-1, 24)])
+@pytest.mark.parametrize(("count", "length"), [(6, 23), (6, 28), (7, 24), (1 << 40, 24)])
 def test_torch_storage_of_another_size(tmp_path, count, length):
     state = {"a": Tensor("0", "Float", count, 0, (1,), (1,))}
     path = torch_zip(tmp_path / "a.pth", state, {"0": bytes(length)})
@@ -212,6 +215,48 @@ def test_torch_unknown_storage(tmp_path):
 def test_torch_whole_model_or_attack(tmp_path):
     state = {"a": Named("torch.nn.modules.linear", "Linear")}
     assert "asks for torch.nn.modules.linear.Linear" in refusal(torch_zip(tmp_path / "a.pth", state, {}))
+
+
+def checkpoint(prefix=""):
+    weights = OrderedDict({f"{prefix}features.0.weight": Tensor("0", "Float", 6, 0, (2, 3), (3, 1))})
+    momentum = Tensor("1", "Float", 6, 0, (2, 3), (3, 1))
+    optimiser = {
+        "state": {0: {"step": 3, "exp_avg": momentum}},
+        "param_groups": [{"lr": 0.1, "foreach": None}],
+    }
+    return {"epoch": 3, "arch": "alexnet", "best": 56.5, "state_dict": weights, "optimizer": optimiser}
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "model.", "_orig_mod.module."])
+@pytest.mark.parametrize("key", ["state_dict", "model", "model_state_dict"])
+def test_torch_checkpoint(tmp_path, prefix, key):
+    state = {key if name == "state_dict" else name: value for name, value in checkpoint(prefix).items()}
+    values = np.arange(6, dtype="<f4")
+    tensors = read(torch_zip(tmp_path / "a.pth", state, {"0": values.tobytes(), "1": bytes(24)}))
+    assert list(tensors) == ["features.0.weight"]
+    np.testing.assert_array_equal(tensors["features.0.weight"], values.reshape(2, 3))
+
+
+def test_torch_checkpoint_with_settings_as_objects(tmp_path):
+    """What torchvision's own training script keeps beside the weights: the command line and a Counter."""
+    from argparse import Namespace
+    from collections import Counter
+
+    state = checkpoint() | {"args": Namespace(lr=0.1, device="cuda"), "lr_scheduler": Counter({30: 1})}
+    path = torch_zip(tmp_path / "a.pth", state, {"0": bytes(24), "1": bytes(24)})
+    assert b"argparse" in path.read_bytes()
+    assert list(read(path)) == ["features.0.weight"]
+
+
+def test_a_prefix_of_some_names_is_kept(tmp_path):
+    state = {"module.a": Tensor("0", "Byte", 1, 0, (1,), (1,)), "b": Tensor("0", "Byte", 1, 0, (1,), (1,))}
+    assert list(read(torch_zip(tmp_path / "a.pth", state, {"0": b"\x07"}))) == ["module.a", "b"]
+
+
+def test_torch_checkpoint_with_two_sets_of_weights(tmp_path):
+    state = checkpoint() | {"model": checkpoint()["state_dict"]}
+    path = torch_zip(tmp_path / "a.pth", state, {"0": bytes(24), "1": bytes(24)})
+    assert "holds two sets of weights, state_dict and model" in refusal(path)
 
 
 def test_torch_before_the_zip(file):
@@ -253,7 +298,7 @@ def test_zip_with_an_entry_twice(tmp_path):
 
 def test_zip_of_something_else(tmp_path):
     np.savez(tmp_path / "a.npz", a=np.ones(3))
-    assert "not one that torch.save writes" in refusal(tmp_path / "a.npz")
+    assert "not one that torch.save or Keras writes" in refusal(tmp_path / "a.npz")
 
 
 def test_many_views_of_one_storage(tmp_path):
@@ -544,6 +589,11 @@ def virtual(opened):
     opened.create_virtual_dataset("a", layout)
 
 
+def same_twice(opened):
+    opened["a"] = 1.0
+    opened["b"] = opened["a"]
+
+
 def loop(opened):
     opened.create_group("g")["again"] = opened["/"]
 
@@ -551,7 +601,7 @@ def loop(opened):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda opened: opened.__setitem__("a", h5py.ExternalLink("other.h5", "a")), "link at a"),
+        (lambda opened: opened.__setitem__("a", h5py.ExternalLink("other.h5", "a")), "has links"),
         (lambda opened: opened.__setitem__("a", h5py.SoftLink("/b")), "link at a"),
         (virtual, "keeps a in another file"),
         (
@@ -559,9 +609,25 @@ def loop(opened):
             "keeps a in another file",
         ),
         (lambda opened: opened.create_dataset("a", (1 << 40,), "f4", chunks=(1024,)), "more than its size"),
+        (lambda opened: opened.create_dataset("a", data=np.ones(9), chunks=(3,)), "keeps a in chunks"),
+        (
+            lambda opened: opened.create_dataset("a", data=np.ones(9), compression="gzip"),
+            "keeps a compressed",
+        ),
+        (lambda opened: opened.create_dataset("a", data=np.ones(9), fletcher32=True), "keeps a compressed"),
+        (lambda opened: opened.create_dataset("a", (3,), "f4"), "a was never written"),
+        (lambda opened: opened.create_dataset("a", data=[1j]), "a is not of numbers"),
+        (lambda opened: opened.create_dataset("a", data=np.zeros(3, "V4")), "a is not of numbers"),
+        (lambda opened: opened.create_dataset("a", data=np.ones(2, "f4,f4")), "a is not of numbers"),
+        (
+            lambda opened: opened.create_group("g", track_order=True).update(a=1.0),
+            "a layout that Keras does not",
+        ),
+        (same_twice, "two names"),
+        (lambda opened: opened.create_group("/".join("a" * 20)), "nested deeper"),
         (lambda opened: opened.create_dataset("a", data="text"), "a is not of numbers"),
-        (lambda opened: opened.create_dataset("a", data=h5py.Empty("f4")), "a is not of numbers"),
-        (loop, "nested deeper"),
+        (lambda opened: opened.create_dataset("a", data=h5py.Empty("f4")), "a is empty"),
+        (loop, "two names"),
         (lambda opened: None, "no tensors"),
     ],
 )
@@ -571,12 +637,223 @@ def test_h5_refused(tmp_path, make, words):
     assert words in refusal(tmp_path / "a.h5")
 
 
+def test_h5_numbers_of_every_kind_as_h5py_reads_them(tmp_path):
+    """Groups large enough for trees of two levels, all widths and byte orders, scalars and empty arrays."""
+    kinds = ["f2", "f4", "f8", ">f4", "i1", "u1", "<i2", ">u4", "i8"]
+    random = np.random.default_rng(0)
+    written = {
+        f"g{n % 7}/layer{n}/v": random.normal(size=(n % 3, 2)).astype(kinds[n % len(kinds)]) * 50
+        for n in range(700)
+    }
+    written["scalar"] = np.float64(2)
+    written["truth"] = np.array([True, False])
+    with h5py.File(tmp_path / "a.h5", "w") as opened:
+        for name, values in written.items():
+            opened[name] = values
+        opened.attrs["names"] = ["a"] * 500
+        opened["g0"].attrs["text"] = "text"
+    tensors = read(tmp_path / "a.h5")
+    assert set(tensors) == set(written)
+    with h5py.File(tmp_path / "a.h5") as opened:
+        for name in written:
+            assert tensors[name].dtype == opened[name].dtype
+            np.testing.assert_array_equal(tensors[name], opened[name][()])
+
+
+def test_h5_bfloat16_as_keras_writes_it(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as opened:
+        opened["a"] = np.array([0x3F80, 0xC020], "<u2").view("V2")  # 1.0 and -2.5
+        opened["a"].attrs["dtype"] = "bfloat16"
+    tensors = read(tmp_path / "a.h5")
+    assert tensors["a"].dtype == np.float32
+    np.testing.assert_array_equal(tensors["a"], [1, -2.5])
+
+
+@pytest.mark.parametrize("libver", ["v108", "v110", "latest"])
+def test_h5_of_newer_layouts(tmp_path, libver):
+    with h5py.File(tmp_path / "a.h5", "w", libver=libver) as opened:
+        opened["a"] = np.ones(3)
+    assert "a layout that Keras does not write" in refusal(tmp_path / "a.h5")
+
+
+def test_h5_groups_that_share_groups(tmp_path):
+    """2**9 paths in a small file."""
+    with h5py.File(tmp_path / "a.h5", "w") as opened:
+        for n in range(10):
+            opened.create_group(f"g{n}")
+        for n in range(9):
+            opened[f"g{n}"]["a"] = opened[f"g{n + 1}"]
+            opened[f"g{n}"]["b"] = opened[f"g{n + 1}"]
+    assert "two names" in refusal(tmp_path / "a.h5")
+
+
+def test_h5_with_flipped_bytes_is_read_or_refused(tmp_path, file):
+    with h5py.File(tmp_path / "whole.h5", "w") as opened:
+        opened["conv/kernel"] = np.arange(6.0)
+        opened["conv/bias"] = np.arange(3, dtype="f4")
+    whole = (tmp_path / "whole.h5").read_bytes()
+    for place in range(0, len(whole), 5):
+        path = file(whole[:place] + bytes([whole[place] ^ 0x15]) + whole[place + 1 :], "flipped.h5")
+        try:
+            read(path)
+        except BadFileError:
+            continue
+
+
 def test_h5_cut(tmp_path, file):
     with h5py.File(tmp_path / "whole.h5", "w") as opened:
         opened["a"] = np.ones(1000)
     whole = (tmp_path / "whole.h5").read_bytes()
     for length in (9, 100, len(whole) // 2, len(whole) - 1):
         assert "damaged" in refusal(file(whole[:length], "cut.h5"))
+
+
+# Safetensors.
+
+
+def safetensors(header, data=b"", length=None):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text) if length is None else length) + text + data
+
+
+def entry(kind, shape, first, last):
+    return {"dtype": kind, "shape": shape, "data_offsets": [first, last]}
+
+
+def test_safetensors(file):
+    header = {
+        "__metadata__": {"format": "pt"},
+        "features.0.weight": entry("F32", [2, 3], 2, 26),
+        "features.0.bias": entry("F16", [1], 0, 2),
+        "brain": entry("BF16", [2], 26, 30),
+        "steps": entry("I64", [], 30, 38),
+        "none": entry("F32", [0, 3], 38, 38),
+    }
+    data = np.float16(0.5).tobytes() + np.arange(6, dtype="<f4").tobytes()
+    data += struct.pack("<2H", 0x3F80, 0xC020) + np.int64(7).tobytes()
+    tensors = read(file(safetensors(header, data), "model.safetensors"))
+    np.testing.assert_array_equal(tensors["features.0.weight"], [[0, 1, 2], [3, 4, 5]])
+    assert tensors["features.0.bias"].dtype == np.float16
+    assert tensors["features.0.bias"] == 0.5
+    np.testing.assert_array_equal(tensors["brain"], np.array([1.0, -2.5], np.float32))
+    assert tensors["steps"] == 7
+    assert tensors["none"].shape == (0, 3)
+    assert set(tensors) == set(header) - {"__metadata__"}
+
+
+def test_safetensors_of_a_wrapped_model(file):
+    content = safetensors({"module.a": entry("U8", [1], 0, 1)}, b"\x07")
+    assert read(file(content, "model.safetensors")) == {"a": 7}
+    assert read(file(content, "content_decides.bin")) == {"a": 7}
+
+
+A = entry("F32", [2], 0, 8)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (safetensors({"a": A}, bytes(7)), "do not lie one after the other"),
+        (safetensors({"a": A}, bytes(9)), "longer than its header says"),
+        (safetensors({"a": A, "b": A}, bytes(8)), "do not lie one after the other"),
+        (safetensors({"a": entry("F32", [2], 4, 12)}, bytes(12)), "do not lie one after the other"),
+        (safetensors({"a": entry("F32", [3], 0, 8)}, bytes(8)), "do not lie one after the other"),
+        (safetensors({"a": entry("F32", [10**12], 0, 4 * 10**12)}, bytes(8)), "do not lie one after"),
+        (safetensors({"a": entry("F32", [1 << 62, 4], 0, 0)}), "impossible shape"),
+        (safetensors({"a": entry("F32", [-1], 0, 8)}, bytes(8)), "impossible shape"),
+        (safetensors({"a": entry("F32", [2.0], 0, 8)}, bytes(8)), "impossible shape"),
+        (safetensors({"a": entry("F32", [1] * 40, 0, 4)}, bytes(4)), "impossible shape"),
+        (safetensors({"a": entry("F8_E4M3", [8], 0, 8)}, bytes(8)), "keeps a as F8_E4M3"),
+        (safetensors({"a": entry("F32", [1], 0, 4)}, struct.pack("<f", np.nan)), "a has values that are not"),
+        (safetensors({"a": {"dtype": "F32"}}, bytes(8)), "damaged"),
+        (safetensors({"a": 1}), "damaged"),
+        (safetensors(b'{"a": 1, "a": 1}'), "two tensors of one name"),
+        (safetensors(b"{" + b'"a":[' * 100_000), "damaged"),
+        (safetensors({"a" * 201: A}, bytes(8)), "no proper name"),
+        (safetensors({}), "no tensors"),
+        (safetensors({"a": A}, bytes(8), length=1 << 40), "its header is longer"),
+        (safetensors(b"{" + b" " * 5_000_000 + b"}"), "its header is longer"),
+        (safetensors(b"[1]"), "not a weight file that is known"),
+    ],
+)
+def test_safetensors_refused(file, content, words):
+    assert words in refusal(file(content, "model.safetensors"))
+
+
+# A `.keras`.
+
+
+def test_the_weights_in_a_keras_file(tmp_path):
+    weights = io.BytesIO()
+    with h5py.File(weights, "w") as opened:
+        opened["layers/conv2d/vars/0"] = np.arange(6.0)
+    with zipfile.ZipFile(tmp_path / "a.keras", "w") as archive:
+        archive.writestr("metadata.json", "{}")
+        archive.writestr("config.json", "{}")
+        archive.writestr("model.weights.h5", weights.getvalue())
+    tensors = read(tmp_path / "a.keras")
+    assert list(tensors) == ["layers/conv2d/vars/0"]
+    np.testing.assert_array_equal(tensors["layers/conv2d/vars/0"], np.arange(6.0))
+
+
+# Limits: each of these took minutes or gigabytes, or would where its numbers are larger.
+
+
+def test_a_zip_with_very_many_entries(file):
+    record = b"PK\x01\x02" + bytes(42)
+    directory = record * 100_000
+    end = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, 0, 0, len(directory), 4, 0)
+    assert "more entries than any" in refusal(file(b"PK\x03\x04" + directory + end, "a.pth"))
+
+
+def test_what_is_no_regular_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe.pth")
+    assert "no regular file" in refusal(tmp_path / "pipe.pth")
+    (tmp_path / "zero.pth").symlink_to("/dev/zero")
+    assert "no regular file" in refusal(tmp_path / "zero.pth")
+    (tmp_path / "circle.pth").symlink_to(tmp_path / "circle.pth")
+    assert "cannot be read" in refusal(tmp_path / "circle.pth")
+
+
+def test_a_link_to_a_file_is_read(tmp_path):
+    simple_torch(tmp_path / "a.pth")
+    (tmp_path / "b.pth").symlink_to(tmp_path / "a.pth")
+    assert list(read(tmp_path / "b.pth")) == ["features.0.weight"]
+
+
+def test_a_file_with_terabytes_of_holes(tmp_path):
+    with open(tmp_path / "a.pth", "wb") as opened:
+        opened.write(b"\x80\x04")
+        opened.truncate(1 << 40)
+    assert "bytes" in refusal(tmp_path / "a.pth") or "cannot be read" in refusal(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        # Integers that all have the hash 0: each new one is compared with all before it.
+        (
+            b"\x80\x04}(" + b"".join(pickle.dumps(n * (2**61 - 1), 2)[2:-1] + b"]" for n in range(9)) + b"u.",
+            "keys are no names",
+        ),
+        (b"\x80\x04]p%d\n." % (2**61 - 1), "impossible number"),
+        # One list of pairs made a table a thousand times, and a call with arguments without end.
+        (
+            b"\x80\x04(("
+            + b"U\x01aN\x86" * 2000
+            + b"l\x94"
+            + b"ccollections\nOrderedDict\nh\x00\x85R" * 1000
+            + b"t.",
+            "far more than its size",
+        ),
+        (b"\x80\x04ctorch._utils\n_rebuild_parameter\n(" + b"N" * 17 + b"tR.", "more arguments"),
+        # A name of a megabyte, which would be copied for all below it.
+        (b"\x80\x04}X" + struct.pack("<I", 1 << 20) + b"a" * (1 << 20) + b"}s.", "too long"),
+        (pickle.dumps({"a" * 150: {"b" * 150: np.ones(1)}}), "no proper name"),
+    ],
+)
+def test_pickles_that_would_take_long(file, content, words):
+    assert words in refusal(file(content))
 
 
 # Every format.
@@ -619,7 +896,7 @@ def test_missing_folder_forbidden(tmp_path, monkeypatch, file):
     def forbidden(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("builtins.open", forbidden)
+    monkeypatch.setattr(readers, "open_regular", forbidden)
     assert "may not be read" in refusal(path)
 
 

@@ -10,8 +10,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -41,43 +44,83 @@ MODULES = {
 }
 
 
+_NUMBERS_CHANGE_WITH = (
+    *("TF_", "XLA_FLAGS", "ONEDNN_", "DNNL_", "NVIDIA_TF32_OVERRIDE"),
+    *("JAX_", "KERAS_MAX_", "KERAS_NNX_ENABLED"),
+)
+"""Beginnings of environment variables by which a framework would compute something else, or otherwise."""
+_KEPT = (
+    *("TF_CPP_", "TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_FORCE_GPU_ALLOW_GROWTH", "TF_GPU_"),
+    *("JAX_PLATFORM", "JAX_COMPILATION_CACHE_", "JAX_TRACEBACK_FILTERING"),
+)
+"""Those of them that say what is printed, and which part of the machine is used: the user's choice."""
+
+
 class UnknownBackendError(TfvizError):
     """Keras is set to a framework on which this program does not run."""
 
 
+class MissingBackendError(TfvizError):
+    """The framework that Keras is set to is not installed, or cannot be imported."""
+
+
 def name() -> str:
-    """The framework that Keras runs on, or will run on: the environment variable KERAS_BACKEND, else TensorFlow.
+    """The framework that Keras runs on, or will run on: as KERAS_BACKEND says, else Keras' own file, else TensorFlow.
 
     Raises:
         UnknownBackendError: it is none of `MODULES`.
     """
-    if "keras" in sys.modules:
-        import keras
-
-        chosen = str(keras.backend.backend())
-    else:
-        chosen = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    chosen, where = _chosen()
     if chosen not in MODULES:
         raise UnknownBackendError(
-            f"Keras is set to run on {chosen!r}, on which this program does not run: "
+            f"Keras is set to run on {chosen!r}{where}, on which this program does not run: "
             f"set KERAS_BACKEND to {' or '.join(MODULES)}."
         )
     return chosen
 
 
+def _chosen() -> tuple[str, str]:
+    """The framework, and where it is chosen, in words; "" where Keras is imported already or nothing is said."""
+    if "keras" in sys.modules:
+        import keras
+
+        return str(keras.backend.backend()), ""
+    if chosen := os.environ.get("KERAS_BACKEND"):
+        return chosen, " (KERAS_BACKEND)"
+    # As Keras reads it when it is imported (keras/src/backend/config.py).
+    path = Path(os.environ.get("KERAS_HOME") or Path("~").expanduser() / ".keras") / "keras.json"
+    try:
+        chosen = json.loads(path.read_text(encoding="utf-8")).get("backend")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        chosen = None
+    return (str(chosen), f" ({path})") if chosen else ("tensorflow", "")
+
+
+def check() -> None:
+    """See that the framework is here, without importing it.
+
+    Raises:
+        UnknownBackendError: see `name`.
+        MissingBackendError: it is not installed.
+    """
+    framework = MODULES[name()]
+    missing = [package for package in ("keras", *framework.packages) if find_spec(package) is None]
+    if missing:
+        where = _chosen()[1]
+        others = "".join(f", or set KERAS_BACKEND to {other}" for other in MODULES if other != name())
+        raise MissingBackendError(
+            f"Keras is set to run on {name()}{where}, and {' and '.join(missing)} "
+            f"{'is' if len(missing) == 1 else 'are'} not installed: pip install -r {framework.requirements}{others}."
+        )
+
+
 def floatx() -> str:
-    """Keras' float type, "float32" unless it was set otherwise; Keras is not imported for it."""
+    """Keras' float type: what `load` sets, unless a program has set another since; Keras is not imported for it."""
     if "keras" in sys.modules:
         import keras
 
         return str(keras.config.floatx())
-    # As Keras reads it when it is imported (keras/src/backend/config.py).
-    home = os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser()
-    try:
-        settings = json.loads(Path(home, "keras.json").read_text(encoding="utf-8"))
-        return str(settings.get("floatx", "float32"))
-    except (OSError, ValueError, AttributeError):
-        return "float32"
+    return _FLOATX
 
 
 def is_loaded() -> bool:
@@ -86,31 +129,71 @@ def is_loaded() -> bool:
 
 
 def load() -> None:
-    """Import Keras and its framework, without the lines that C++ code prints before it reads its log level.
+    """Import Keras and its framework, set as this program needs them whatever the user's files and variables say.
 
-    They go to file descriptor 2, past sys.stderr. If the import fails, they are shown after all.
+    What C++ code prints before it reads its log level is not shown: it goes to file descriptor 2, past sys.stderr.
 
     Raises:
         UnknownBackendError: see `name`.
-        ModuleNotFoundError: the framework is not installed.
+        MissingBackendError: the framework is not installed, or its import fails.
     """
-    name()
+    chosen = name()
     if is_loaded():
+        _configure()
         return
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as aside:
-        os.dup2(aside.fileno(), 2)
-        try:
+    check()
+    os.environ["KERAS_BACKEND"] = chosen
+    for variable in list(os.environ):
+        if variable.startswith(_NUMBERS_CHANGE_WITH) and not variable.startswith(_KEPT):
+            del os.environ[variable]
+    try:
+        with _nothing_on_descriptor_2():
             import_module("keras")
             current().device_names()  # the search for GPUs has its own lines
-        except BaseException:
-            aside.seek(0)
-            os.write(terminal, aside.read())
-            raise
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise MissingBackendError(
+            f"Keras cannot be imported with {chosen} ({why}): "
+            f"pip install --force-reinstall -r {MODULES[chosen].requirements}"
+        ) from error
+    _configure()
+
+
+_FLOATX = "float32"
+
+
+@cache
+def _configure() -> None:
+    """Set Keras as the networks here are written, once: keras.json may say otherwise."""
+    import keras
+
+    keras.config.set_floatx(_FLOATX)
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_max_epochs(None)
+    keras.config.set_max_steps_per_epoch(None)
+
+
+@contextmanager
+def _nothing_on_descriptor_2() -> Iterator[None]:
+    """Inside, what is written to file descriptor 2 is lost; what fails says so by its exception."""
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    try:
+        terminal = os.dup(2)
+    except OSError:  # it is closed
+        yield
+        return
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
 
 
 def current() -> Backend:

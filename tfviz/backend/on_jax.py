@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from tfviz.backend.protocol import Chunk, Operations, Scores, Tensor
+from tfviz.backend.protocol import Chunk, Loop, Operations, Scores, Tensor
 
 _FEWEST = 16  # steps for which room is made; more in powers of 2, so that few lengths are compiled
 
@@ -49,41 +49,52 @@ def gradient_function(
 
 
 def ascent_loop(
-    score: Callable[[Tensor, Sequence[Tensor]], Scores],
+    score: Callable[[Tensor, Sequence[Tensor], Sequence[Tensor]], Scores],
     to_pictures: Callable[[Tensor], Tensor],
-    start: np.ndarray,
+    shape: tuple[int, ...],
+    draws: Sequence[tuple[int, ...]],
+    data: Sequence[np.ndarray],
     variables: Sequence[Any],
     names: Sequence[str],
     clip: tuple[float, float] | None,
-) -> Callable[[Sequence[float], Sequence[np.ndarray]], Chunk]:
+) -> Loop:
     """See `tfviz.backend.protocol.Backend`."""
 
-    def total(x: Tensor, drawn: Sequence[Tensor], values: Sequence[Tensor]) -> Any:
+    def total(x: Tensor, drawn: Sequence[Tensor], data: Sequence[Tensor], values: Sequence[Tensor]) -> Any:
         with _reading(variables, values):
-            scores, terms = score(x, drawn)
+            scores, terms = score(x, drawn, data)
         return jnp.sum(scores), jnp.stack([scores, *(terms[name] for name in names)])
 
-    gradient_of = jax.grad(total, has_aux=True)
+    # Traced once, then read: the loop's body is traced again for every room.
+    gradient_of = jax.jit(jax.grad(total, has_aux=True))
+
+    given = [jnp.zeros(drawn, jnp.float32) for drawn in draws], [jnp.asarray(array) for array in data]
+    history_shape = jax.eval_shape(gradient_of, jnp.zeros(shape, jnp.float32), *given, _values(variables))[
+        1
+    ].shape
 
     @jax.jit
     def run(
-        x: Tensor, steps: Tensor, rates: Tensor, draws: Sequence[Tensor], values: Sequence[Tensor]
+        x: Tensor,
+        steps: Tensor,
+        rates: Tensor,
+        draws: Sequence[Tensor],
+        data: Sequence[Tensor],
+        values: Sequence[Tensor],
     ) -> Any:
         def body(step: Tensor, carried: Any) -> Any:
             x, history = carried
-            gradient, scored = gradient_of(x, [drawn[step] for drawn in draws], values)
+            gradient, scored = gradient_of(x, [drawn[step] for drawn in draws], data, values)
             moved = x + rates[step] * gradient
             return moved if clip is None else jnp.clip(moved, *clip), history.at[step].set(scored)
 
-        shape = jax.eval_shape(gradient_of, x, [drawn[0] for drawn in draws], values)[1].shape
-        x, history = jax.lax.fori_loop(0, steps, body, (x, jnp.zeros((len(rates), *shape), jnp.float32)))
-        return x, history
+        history = jnp.zeros((len(rates), *history_shape), jnp.float32)
+        x, history = jax.lax.fori_loop(0, steps, body, (x, history))
+        return x, to_pictures(x), history
 
-    pictures_of = jax.jit(to_pictures)
-    x = jnp.asarray(start, jnp.float32)
-
-    def advance(rates: Sequence[float], draws: Sequence[np.ndarray]) -> Chunk:
-        nonlocal x
+    def advance(
+        x: Tensor, rates: Sequence[float], draws: Sequence[np.ndarray], data: Sequence[np.ndarray]
+    ) -> tuple[Tensor, Chunk]:
         steps = len(rates)
         room = max(_FEWEST, 1 << (steps - 1).bit_length())
 
@@ -93,9 +104,16 @@ def ascent_loop(
                 np.concatenate([array, np.zeros((room - steps, *array.shape[1:]), np.float32)])
             )
 
-        x, history = run(x, steps, padded(rates), [padded(drawn) for drawn in draws], _values(variables))
+        x, pictures, history = run(
+            jnp.asarray(x, jnp.float32),
+            steps,
+            padded(rates),
+            [padded(drawn) for drawn in draws],
+            [jnp.asarray(array) for array in data],
+            _values(variables),
+        )
         scores, *terms = np.moveaxis(np.asarray(history)[:steps], 1, 0)
-        return Chunk(np.asarray(pictures_of(x)), scores, dict(zip(names, terms, strict=True)))
+        return x, Chunk(np.asarray(pictures), scores, dict(zip(names, terms, strict=True)))
 
     return advance
 

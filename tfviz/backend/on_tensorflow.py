@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfviz.backend.protocol import Chunk, Operations, Scores, Tensor
+from tfviz.backend.protocol import Chunk, Loop, Operations, Scores, Tensor
 
 # Every goal is compiled once and for itself: TensorFlow takes the many small functions for retracing and warns.
 tf.get_logger().setLevel("ERROR")
@@ -28,10 +28,10 @@ def gradient_function(
 
     @tf.function(autograph=False)
     def run(x: Tensor) -> Any:
-        with tf.GradientTape() as tape:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(x)
             scores, terms = score(x)
-        return scores, terms, tape.gradient(scores, x)
+        return scores, terms, _gradient(tape, scores, x)
 
     def call(pictures: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
         scores, terms, gradient = run(tf.convert_to_tensor(pictures, tf.float32))
@@ -41,45 +41,68 @@ def gradient_function(
 
 
 def ascent_loop(
-    score: Callable[[Tensor, Sequence[Tensor]], Scores],
+    score: Callable[[Tensor, Sequence[Tensor], Sequence[Tensor]], Scores],
     to_pictures: Callable[[Tensor], Tensor],
-    start: np.ndarray,
+    shape: tuple[int, ...],
+    draws: Sequence[tuple[int, ...]],
+    data: Sequence[np.ndarray],
     variables: Sequence[Any],
     names: Sequence[str],
     clip: tuple[float, float] | None,
-) -> Callable[[Sequence[float], Sequence[np.ndarray]], Chunk]:
+) -> Loop:
     """See `tfviz.backend.protocol.Backend`."""
-    x = tf.Variable(start, dtype=tf.float32)
+    signature = (
+        tf.TensorSpec(shape, tf.float32),
+        tf.TensorSpec([None], tf.float32),
+        [tf.TensorSpec([None, *drawn], tf.float32) for drawn in draws],
+        [tf.TensorSpec(array.shape, array.dtype) for array in data],
+    )
 
     # Without autograph: what a goal has to say about a model that it does not fit stays one readable line.
-    @tf.function(reduce_retracing=True, autograph=False)
-    def run(rates: Tensor, draws: Sequence[Tensor]) -> Any:
+    @tf.function(autograph=False, input_signature=signature)
+    def run(x: Tensor, rates: Tensor, draws: Sequence[Tensor], data: Sequence[Tensor]) -> Any:
         steps = tf.shape(rates)[0]
 
-        def body(step: Tensor, arrays: list[tf.TensorArray]) -> tuple[Tensor, list[tf.TensorArray]]:
-            with tf.GradientTape() as tape:
-                scores, terms = score(tf.convert_to_tensor(x), [drawn[step] for drawn in draws])
+        def body(step: Tensor, x: Tensor, arrays: list[tf.TensorArray]) -> Any:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(x)
+                scores, terms = score(x, [drawn[step] for drawn in draws], data)
             # The scores of a batch do not see each other's pictures: the gradient of their sum is each one's own.
-            moved = x + rates[step] * tape.gradient(scores, x)
-            with tf.control_dependencies([scores, *terms.values()]):
-                x.assign(moved if clip is None else tf.clip_by_value(moved, *clip))
+            # Of pictures of one channel TensorFlow forgets how many there are.
+            moved = tf.ensure_shape(x + rates[step] * _gradient(tape, scores, x), shape)
             values = [scores, *(terms[name] for name in names)]
             written = [array.write(step, value) for array, value in zip(arrays, values, strict=True)]
-            return step + 1, written
+            moved.set_shape(shape)  # some gradients forget how many pictures there are
+            return step + 1, moved if clip is None else tf.clip_by_value(moved, *clip), written
 
         arrays = [tf.TensorArray(tf.float32, size=steps) for _ in ["score", *names]]
-        _, arrays = tf.while_loop(
-            lambda step, _: step < steps, body, (tf.constant(0), arrays), parallel_iterations=1
+        _, x, arrays = tf.while_loop(
+            lambda step, *_: step < steps, body, (tf.constant(0), x, arrays), parallel_iterations=1
         )
-        return [array.stack() for array in arrays]
+        return x, to_pictures(x), [array.stack() for array in arrays]
 
-    def advance(rates: Sequence[float], draws: Sequence[np.ndarray]) -> Chunk:
-        inputs = [tf.constant(drawn, tf.float32) for drawn in draws]
-        scores, *terms = (values.numpy() for values in run(tf.constant(rates, tf.float32), inputs))
-        pictures = to_pictures(tf.convert_to_tensor(x)).numpy()
-        return Chunk(pictures, scores, dict(zip(names, terms, strict=True)))
+    run.get_concrete_function()
+
+    def advance(
+        x: Tensor, rates: Sequence[float], draws: Sequence[np.ndarray], data: Sequence[np.ndarray]
+    ) -> tuple[Tensor, Chunk]:
+        x, pictures, (scores, *terms) = run(
+            tf.convert_to_tensor(x, tf.float32),
+            tf.constant(rates, tf.float32),
+            [tf.constant(drawn, tf.float32) for drawn in draws],
+            [tf.constant(array) for array in data],
+        )
+        values = {name: term.numpy() for name, term in zip(names, terms, strict=True)}
+        return x, Chunk(pictures.numpy(), scores.numpy(), values)
 
     return advance
+
+
+def _gradient(tape: tf.GradientTape, scores: Tensor, x: Tensor) -> Tensor:
+    gradient = tape.gradient(scores, x) if tf.is_tensor(scores) else None
+    if gradient is None:
+        raise ValueError("the goal does not depend on the picture: it has no gradient to follow")
+    return gradient
 
 
 def _gpu_details() -> list[dict[str, Any]]:

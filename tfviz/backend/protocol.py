@@ -29,11 +29,39 @@ class Chunk:
     terms: dict[str, np.ndarray]
 
 
+class Loop(Protocol):
+    """A compiled loop."""
+
+    def __call__(
+        self, x: Tensor, rates: Sequence[float], draws: Sequence[np.ndarray], data: Sequence[np.ndarray]
+    ) -> tuple[Tensor, Chunk]:
+        """Takes one step per rate.
+
+        Args:
+            x: float32, an array or what was returned before.
+            rates: one or more.
+            draws: per transform, (steps, ...).
+            data: handed on to score.
+
+        Returns:
+            x after the last step, and what happened on the way.
+        """
+        ...
+
+
 class Operations(Protocol):
-    """What layers of `tfviz.models.layers` compute with, where Keras' own operations are slow."""
+    """What `tfviz.models.layers` and `tfviz.method.shortcuts` compute with where Keras' own operations are slow."""
 
     def convolution(self, pictures: Tensor, kernel: Tensor) -> Tensor:
         """A convolution with stride 1 and padding "same"; see `tfviz.backend.tensorflow_operations`."""
+        ...
+
+    def product(self, values: Tensor, kernel: Tensor) -> Tensor:
+        """A product of matrices, of values that are mostly 0; see `tfviz.backend.tensorflow_operations`."""
+        ...
+
+    def strided_convolution(self, pictures: Tensor, kernel: Tensor, stride: int, padding: str) -> Tensor:
+        """A convolution with stride; see `tfviz.backend.tensorflow_operations`."""
         ...
 
     def batch_normalization(
@@ -66,26 +94,26 @@ class Backend(Protocol):
 
     def ascent_loop(
         self,
-        score: Callable[[Tensor, Sequence[Tensor]], Scores],
+        score: Callable[[Tensor, Sequence[Tensor], Sequence[Tensor]], Scores],
         to_pictures: Callable[[Tensor], Tensor],
-        start: np.ndarray,
+        shape: tuple[int, ...],
+        draws: Sequence[tuple[int, ...]],
+        data: Sequence[np.ndarray],
         variables: Sequence[Any],
         names: Sequence[str],
         clip: tuple[float, float] | None,
-    ) -> Callable[[Sequence[float], Sequence[np.ndarray]], Chunk]:
-        """The loop x <- clip(x + rate * d score / d x), compiled whole.
+    ) -> Loop:
+        """The loop x <- clip(x + rate * d score / d x), compiled whole; score is traced at once.
 
         Args:
-            score: (x, what each transform drew for this step) -> scores.
+            score: (x, what each transform drew for this step, data) -> scores.
             to_pictures: x -> pictures (N, H, W, 3).
-            start: x at first, float32, any shape.
+            shape: of x.
+            draws: the shape of what each transform draws for one step.
+            data: arrays of the shapes and types that the loop will get.
             variables: as for `gradient_function`.
             names: of the terms that are reported.
             clip: smallest and largest value of x; None: not clipped.
-
-        Returns:
-            advance(rates, draws): takes one step per rate; draws has, per transform, (steps, ...). Called again, it
-            goes on from there.
         """
         ...
 

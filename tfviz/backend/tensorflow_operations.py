@@ -1,7 +1,7 @@
-"""What training needs of TensorFlow itself; imported only where Keras runs on TensorFlow.
+"""Operations that have faster forms for CPUs here; imported only where Keras runs on TensorFlow.
 
-Two operations have faster forms for CPUs here. Both compute what Keras' layers compute; how much faster they are is
-measured by `bench.resnet_step`.
+All compute what Keras' layers compute. Two serve training, `bench.resnet_step` measures them; two serve the gradient of
+pictures, of whose weights none is taken: `bench.ascent`.
 """
 
 from __future__ import annotations
@@ -107,6 +107,96 @@ def kernel_gradient_by_products(maps: Tensor, out: Tensor, shape: tf.TensorShape
         for left in range(columns)
     ]
     return tf.reshape(tf.stack(products), shape)
+
+
+def product(values: Tensor, kernel: Tensor) -> Tensor:
+    """The product of matrices, where most of the values are what a ReLU left at 0.
+
+    Rows of the kernel that meet zeros alone are not read: those that count are gathered once, for the product and for
+    its gradient, wherever they are few enough for that to take less time than reading the whole kernel twice.
+
+    Args:
+        values: (N, rows), a ReLU's output, or of maxima or means of that.
+        kernel: (rows, columns); no gradient is taken of it.
+
+    Returns:
+        (N, columns). Its gradient for the values is 0 where all pictures have a 0, as the ReLU's would make it.
+    """
+    rows, columns = kernel.shape
+    count = values.shape[0]
+
+    @tf.custom_gradient
+    def run(x: Tensor) -> Any:
+        active = tf.where(tf.reduce_any(tf.not_equal(x, 0), axis=0))
+        few = tf.size(active) <= int(_FEW_ROWS * rows)
+        part = tf.cond(few, lambda: tf.gather_nd(kernel, active), lambda: tf.zeros((0, columns), x.dtype))
+        made = tf.cond(
+            few,
+            lambda: tf.matmul(tf.gather(x, active[:, 0], axis=1), part),
+            lambda: tf.matmul(x, kernel),
+        )
+
+        def gradient(out: Tensor) -> Tensor:
+            def gathered() -> Tensor:
+                products = tf.matmul(part, out, transpose_b=True)
+                return tf.transpose(tf.scatter_nd(active, products, (rows, count)))
+
+            return tf.cond(few, gathered, lambda: tf.matmul(out, kernel, transpose_b=True))
+
+        return made, gradient
+
+    kernel = tf.convert_to_tensor(kernel)
+    return run(values)
+
+
+_FEW_ROWS = 0.45  # a gathered row is read, written and read twice: at half of them nothing is gained
+
+
+def strided_convolution(pictures: Tensor, kernel: Tensor, stride: int, padding: str) -> Tensor:
+    """A convolution with stride of pictures of few channels, whose gradient for them is a convolution without.
+
+    In blocks of stride x stride pixels, each block's pixels taken for channels, it is a convolution with stride 1: its
+    gradient is the convolution with the turned kernel, as in `convolution`. TensorFlow 2.21's Conv2DBackpropInput took
+    3 times as long for AlexNet's first layer, and 10 times for 16 pictures.
+
+    Args:
+        pictures: (N, H, W, C).
+        kernel: (rows, columns, C, F); no gradient is taken of it.
+        stride: of rows and columns.
+        padding: "same" or "valid".
+
+    Returns:
+        (N, rows, columns, F).
+    """
+    kernel = tf.convert_to_tensor(kernel)
+    rows, columns, channels, filters = kernel.shape
+
+    @tf.custom_gradient
+    def run(x: Tensor) -> Any:
+        made = tf.nn.conv2d(x, kernel, stride, padding.upper())
+
+        def gradient(out: Tensor) -> Tensor:
+            blocks = [-(-size // stride) for size in (rows, columns)]
+            whole = tf.pad(
+                kernel, [(0, blocks[0] * stride - rows), (0, blocks[1] * stride - columns), (0, 0), (0, 0)]
+            )
+            whole = tf.reshape(whole, (blocks[0], stride, blocks[1], stride, channels, filters))
+            whole = tf.transpose(whole, (0, 2, 5, 1, 3, 4))
+            turned = tf.reshape(tf.reverse(whole, [0, 1]), (*blocks, filters, stride * stride * channels))
+            margins = [(size - 1, size - 1) for size in blocks]
+            found = tf.nn.depth_to_space(tf.nn.conv2d(out, turned, 1, [(0, 0), *margins, (0, 0)]), stride)
+            for axis, (length, size) in enumerate(zip(x.shape[1:3], (rows, columns), strict=True), start=1):
+                padded = max((out.shape[axis] - 1) * stride + size - length, 0) if padding == "same" else 0
+                before = padded // 2
+                found = tf.gather(found, tf.range(before, min(found.shape[axis], before + length)), axis=axis)
+                missing = [(0, 0)] * 4
+                missing[axis] = (0, length - found.shape[axis])
+                found = tf.pad(found, missing)
+            return found
+
+        return made, gradient
+
+    return run(pictures)
 
 
 def batch_normalization(

@@ -13,14 +13,23 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from tfviz.errors import BadFileError, DataUnavailableError
-from tfviz.files.download import FailedError, Progress, Url, cache_folder, download, remove_leftovers
-from tfviz.files.hashes import file_sha256
+from tfviz.files.download import (
+    TIMEOUT,
+    FailedError,
+    Progress,
+    Url,
+    cache_folder,
+    download,
+    fetching,
+    is_sound,
+)
+from tfviz.files.reading import open_regular, read_bytes
 from tfviz.weights.readers import read_pickle
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -81,11 +90,18 @@ class Batch:
 def find(data_dir: Path | None = None) -> Path | None:
     """Where CIFAR-10 is on this machine: the batches' folder or the archive, for `read_train` and `read_test_batch`.
 
-    Looks into `data_dir` alone if it is given, else into the cache of this program and into Keras'.
+    Looks into `data_dir` alone if it is given, or takes the archive that it names, else into the cache of this program
+    and into Keras'.
 
     Raises:
         BadFileError: it is not in the given folder.
     """
+    if data_dir is not None and data_dir.is_file():
+        return data_dir
+    if data_dir is not None and not data_dir.is_dir():
+        raise BadFileError(
+            f"{data_dir} is not a folder, nor CIFAR-10's archive: name the folder that holds it."
+        )
     if data_dir is not None:
         folders, archives = [data_dir / FOLDER, data_dir], [data_dir / ARCHIVE]
     else:
@@ -103,7 +119,7 @@ def find(data_dir: Path | None = None) -> Path | None:
         return partial
     raise BadFileError(
         f"{data_dir} holds neither {FOLDER}/{TEST_BATCH} nor {ARCHIVE}: name the folder where CIFAR-10 "
-        '("python version") is.'
+        '("python version") is, or the archive.'
     )
 
 
@@ -112,7 +128,7 @@ def fetch(
     offline: bool = False,
     progress: Progress | None = None,
     say: Callable[[str], None] | None = None,
-    timeout: tuple[float, float] = (10.0, 30.0),
+    timeout: tuple[float, float] = TIMEOUT,
     attempts: int = 3,
     pause: float = 1.0,
 ) -> Path:
@@ -133,14 +149,16 @@ def fetch(
     failure = "downloads are forbidden (--offline)"
     found = find()
     if found is not None and (
-        _holds_all(found) if found.is_dir() else found != target or _is_original(target)
+        _holds_all(found)
+        if found.is_dir()
+        else found != target or is_sound(target, SOURCE.size, SOURCE.sha256)
     ):
         return found
     if not offline:
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            remove_leftovers(target)
-            download(SOURCE, target, progress, say, timeout, attempts, pause)
+            with fetching(target, say):
+                if not is_sound(target, SOURCE.size, SOURCE.sha256):  # another process may have brought it
+                    download(SOURCE, target, progress, say, timeout, attempts, pause)
             return target
         except FailedError as error:
             failure = str(error)
@@ -195,11 +213,6 @@ def _holds_all(folder: Path) -> bool:
     return all((folder / name).is_file() for name in (*TRAIN_BATCHES, TEST_BATCH))
 
 
-def _is_original(archive: Path) -> bool:
-    """Whether the cached archive is whole: what was changed or cut there since is fetched again."""
-    return archive.stat().st_size == SOURCE.size and file_sha256(archive) == SOURCE.sha256
-
-
 def _seams_of_jpeg(pictures: npt.NDArray[np.uint8]) -> bool:
     """Whether colours jump in the middle of the pictures, where blocks of 16 pixels meet in JPEG's 4:2:0.
 
@@ -215,13 +228,11 @@ def _seams_of_jpeg(pictures: npt.NDArray[np.uint8]) -> bool:
 
 def _content(path: Path) -> bytes:
     try:
-        if path.stat().st_size > _LARGEST_BATCH:
-            raise BadFileError(f"{path} is too large for a batch of CIFAR-10. {_AGAIN}")
-        return path.read_bytes()
+        return read_bytes(path, _LARGEST_BATCH)
     except FileNotFoundError as error:
         raise BadFileError(f"{path} is missing. {_AGAIN}") from error
     except OSError as error:
-        raise BadFileError(f"{path} cannot be read ({error.strerror}): check its permissions.") from error
+        raise BadFileError(f"{path} cannot be read ({error.strerror}). {_AGAIN}") from error
 
 
 class _Limited:
@@ -231,7 +242,7 @@ class _Limited:
         self.file, self.path, self.left = file, path, _LARGEST_ARCHIVE
 
     def read(self, size: int) -> bytes:
-        content = self.file.read(size)
+        content = self.file.read(min(size, self.left + 1))
         self.left -= len(content)
         if self.left < 0:
             raise BadFileError(f"{self.path} holds more than CIFAR-10 does. Do not use it.")
@@ -239,23 +250,34 @@ class _Limited:
 
 
 def _unpacked(path: Path, names: Sequence[str]) -> list[bytes]:
-    """The content of files of a .tar.gz, read once from front to back; nothing is written to disk."""
+    """The content of files of a .tar.gz, read once from front to back; nothing is written to disk.
+
+    Only plain headers count: links and extended headers (which `tarfile` searches in ways that may take hours) are
+    passed over, as are files of other names.
+    """
     contents: dict[str, bytes] = {}
     try:
-        with gzip.open(path) as unzipped:
+        with open_regular(path, _LARGEST_ARCHIVE) as packed, gzip.open(packed) as unzipped:
             limited = _Limited(unzipped, path)
-            with tarfile.open(fileobj=cast(BinaryIO, limited), mode="r|") as archive:
-                for member in archive:
-                    wanted = member.name in names and member.isreg() and member.size <= _LARGEST_BATCH
-                    if wanted and (file := archive.extractfile(member)):
-                        contents[member.name] = file.read()
+            while any(header := limited.read(tarfile.BLOCKSIZE)):
+                member = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
+                name = member.name.removeprefix("./")
+                if member.size < 0 or (name in names and member.size > _LARGEST_BATCH):
+                    raise BadFileError(f"{path} claims batches far larger than CIFAR-10's. Do not use it.")
+                left = member.size + -member.size % tarfile.BLOCKSIZE
+                if name in names and member.isreg():
+                    contents[name] = limited.read(member.size)
+                    left -= len(contents[name])
+                while left and (passed := limited.read(min(left, 1 << 20))):
+                    left -= len(passed)
+                if left:
+                    raise EOFError
             while limited.read(1 << 20):  # up to the checksum at the end
                 pass
-    except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile, ValueError) as error:
-        # ValueError: what tarfile makes of nonsense in extended headers.
-        raise BadFileError(f"{path} is damaged or cut short. {_AGAIN}") from error
+    except (tarfile.HeaderError, zlib.error, EOFError, gzip.BadGzipFile) as error:
+        raise BadFileError(f"{path} is no .tar.gz, damaged or cut short. {_AGAIN}") from error
     except OSError as error:
-        raise BadFileError(f"{path} cannot be read ({error.strerror}): check its permissions.") from error
+        raise BadFileError(f"{path} cannot be read ({error.strerror}). {_AGAIN}") from error
     if missing := [name for name in names if name not in contents]:
         raise BadFileError(f"{path} holds no {missing[0]}. {_AGAIN}")
     return [contents[name] for name in names]
@@ -267,19 +289,27 @@ def _batch(content: bytes, path: Path, name: str) -> Batch:
     data, labels = _entry(tree, "data"), _entry(tree, "labels")
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape != (_COUNT, 3 * _SIDE**2):
         raise BadFileError(f"{path} does not hold {_COUNT} pictures of {_SIDE} x {_SIDE}. {_AGAIN}")
-    known = range(len(CLASSES))
-    if (
-        not isinstance(labels, list)
-        or len(labels) != _COUNT
-        or not all(type(label) is int and label in known for label in labels)
-    ):
-        raise BadFileError(f"{path} does not hold one label from 0 to {known[-1]} a picture. {_AGAIN}")
+    indices = _labels(labels)
+    if indices is None:
+        raise BadFileError(f"{path} does not hold one label from 0 to {len(CLASSES) - 1} a picture. {_AGAIN}")
     pictures = np.ascontiguousarray(data.reshape(_COUNT, 3, _SIDE, _SIDE).transpose(0, 2, 3, 1))
     if hashlib.md5(content, usedforsecurity=False).hexdigest() == _MD5[name]:
         source = ORIGINAL
     else:
         source = JPEG_COPY if _seams_of_jpeg(pictures) else OTHER
-    return Batch(pictures, np.array(labels, np.int64), source)
+    return Batch(pictures, indices, source)
+
+
+def _labels(stored: Any) -> npt.NDArray[np.int64] | None:
+    """The labels from a list of integers, as the original has it, or an array of them; None if they are no labels."""
+    if isinstance(stored, list) and all(type(n) is int and 0 <= n < len(CLASSES) for n in stored):
+        stored = np.array(stored, np.int64)
+    if not isinstance(stored, np.ndarray) or stored.dtype.kind not in "iu":
+        return None
+    if stored.shape not in ((_COUNT,), (_COUNT, 1)) or stored.min() < 0 or stored.max() >= len(CLASSES):
+        return None
+    labels: npt.NDArray[np.int64] = stored.reshape(_COUNT).astype(np.int64)
+    return labels
 
 
 def _entry(tree: Any, key: str) -> Any:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tfviz.experiment.progress import Reporter
+    from tfviz.models.description import Head, Pictures
     from tfviz.weights.fetch import WeightsFile
 
 
@@ -41,6 +42,37 @@ class Inputs:
 
 
 @dataclass(frozen=True)
+class OwnNetwork:
+    """What the user said of a network of their own; its file is the context's weights.
+
+    Attributes:
+        name: for people.
+        pictures: the range of the pictures that it takes, as `tfviz.use` has it; None: as it shows itself.
+        head: which function makes probabilities of its last layer's output; None: likewise.
+        classes: their names; None: they have none.
+        source_class: what the picture shows; None: the class that the network finds most probable.
+        target_class: what is looked for; None: the part's own where the network has a class of that name, else 0.
+    """
+
+    name: str
+    pictures: Pictures | None = None
+    head: Head | None = None
+    classes: tuple[str, ...] | None = None
+    source_class: int | None = None
+    target_class: int | None = None
+
+    @property
+    def label(self) -> str:
+        """How its numbers are labelled."""
+        return f"your network “{self.name}”"
+
+
+def is_own(label: str | None) -> bool:
+    """Whether a label is that of a network of the user's own, see `OwnNetwork.label`."""
+    return (label or "").startswith("your network “")
+
+
+@dataclass(frozen=True)
 class Context:
     """The run's surroundings, as far as a part may know them.
 
@@ -52,6 +84,7 @@ class Context:
         inputs: what the user put in.
         also: files of the part's ALSO, those that are there.
         work: a folder for what must outlive a run that is killed (training); None: there is none.
+        own: what the user said of their own network, where `network` is that.
     """
 
     seed: int
@@ -61,12 +94,15 @@ class Context:
     inputs: Inputs = field(default_factory=Inputs)
     also: Mapping[str, WeightsFile] = field(default_factory=dict)
     work: Path | None = None
+    own: OwnNetwork | None = None
 
     @property
     def label(self) -> str | None:
         """The network as numbers are labelled: weights that are not the published ones make it another network."""
         if self.network is None or self.weights is None:
             return None
+        if self.own is not None:
+            return self.own.label
         return self.network if self.weights.published else f"{self.network} (user's file)"
 
     def model(self, *, normalize: bool = True) -> keras.Model:
@@ -78,6 +114,13 @@ class Context:
         if self.network is None or self.weights is None:
             raise ValueError("the part names no network in NETWORKS")
         backend.load()
+        if self.own is not None:
+            from tfviz.models.files import open_own
+
+            own = self.own
+            return open_own(
+                self.weights.path, name=own.name, pictures=own.pictures, head=own.head, classes=own.classes
+            )
         from tfviz.models.loading import load
 
         return load(self.network, weights=self.weights.path, normalize=normalize)

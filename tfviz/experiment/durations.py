@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tfviz.experiment.store import PartResult
-from tfviz.files.atomic import read_json
 from tfviz.files.program import asset
+from tfviz.files.reading import read_json
 
 if TYPE_CHECKING:
     from tfviz.experiment.part import Part
 
 TRUST = 20.0
 """Seconds of finished parts after which this run's own pace counts as much as what was recorded."""
+_NEAR = 0.8  # of the expected time: from here on a part only comes nearer to its end
 _A_FEW, _IN_TENS, _IN_MINUTES = 10, 90, 90 * 60  # seconds up to which a time is said so
 
 
@@ -47,24 +48,60 @@ def expected(
     return found
 
 
+def approaching(elapsed: float, expected: float) -> float:
+    """How much, 0..1, is behind what takes about so long: in step with time at first, and never all of it."""
+    if elapsed <= _NEAR * expected:
+        return elapsed / expected if expected else 0.0
+    # The hyperbola that goes on with the same value and slope.
+    rest = (1 - _NEAR) * expected
+    return 1 - (1 - _NEAR) * rest / (elapsed - _NEAR * expected + rest)
+
+
+class Own:
+    """What a part says of its own progress, and how far it is since it last said so."""
+
+    def __init__(self) -> None:
+        self._said = self._at = 0.0
+        self._step = self._seconds = 0.0  # between the last two times it said so
+
+    def says(self, share: float, elapsed: float) -> None:
+        """A share, 0..1, of the part is done after so many seconds; less than before: it has begun something anew."""
+        if share != self._said:
+            self._step, self._seconds = max(share - self._said, 0.0), elapsed - self._at
+            self._said, self._at = share, elapsed
+
+    def share(self, elapsed: float) -> float | None:
+        """What is done after so many seconds, below 1; None: the part has said nothing that tells."""
+        if not 0 < self._said < 1:
+            return None
+        step = min(self._step, 1 - self._said)
+        return self._said + _NEAR * step * approaching(elapsed - self._at, self._seconds)
+
+
 class Estimate:
     """The time that is left of a run, corrected by how long its finished parts took.
 
     Attributes:
-        total: seconds expected of all parts whose time is known, at the recorded pace.
-        passed: those of the finished ones.
+        total: the length of the run's bar: seconds expected of all parts, at the recorded pace, where all are known;
+            else parts.
+        passed: that of the finished ones.
     """
 
     def __init__(self, seconds: Mapping[str, float | None]) -> None:
         self._left = dict(seconds)
-        self.total = sum(value or 0.0 for value in seconds.values())
+        known = sum(value or 0.0 for value in seconds.values())
+        self._lengths = {
+            part: 1.0 if None in seconds.values() or not known else value or 0.0
+            for part, value in seconds.items()
+        }
+        self.total = sum(self._lengths.values())
         self.passed = 0.0
         self._compared = self._taken = 0.0
 
     def ends(self, part: str, taken: float | None = None) -> None:
         """A part is through; taken: the seconds that it computed, None if it did not compute to its end."""
         seconds = self._left.pop(part, None) or 0.0
-        self.passed += seconds
+        self.passed += self._lengths.pop(part, 0.0)
         if taken is not None and seconds:
             self._compared += seconds
             self._taken += taken
@@ -74,22 +111,39 @@ class Estimate:
         """How many times as long as expected things take in this run; near 1 until enough has finished."""
         return (self._taken + TRUST) / (self._compared + TRUST)
 
-    def running(self, part: str, elapsed: float) -> float:
-        """The expected seconds, at the recorded pace, that a part has behind it after so many."""
-        return min(elapsed / self.pace, self._left.get(part) or 0.0)
+    def running(self, part: str, elapsed: float, own: float | None = None) -> float:
+        """How much of the bar a part that is running has behind it; never all that it will have.
 
-    def left(self, part: str = "", elapsed: float = 0.0) -> float:
-        """The seconds that are left while a part has been running for so many."""
-        return (self.total - self.passed - self.running(part, elapsed)) * self.pace
+        Args:
+            part: that is running; none of the run's: nothing.
+            elapsed: seconds since it began.
+            own: the share, 0..1, that it says itself; None: it says nothing, and the expected seconds tell.
+        """
+        return self._lengths.get(part, 0.0) * self._share(part, elapsed, own)
+
+    def left(self, part: str = "", elapsed: float = 0.0, own: float | None = None) -> float:
+        """The seconds that are left while a part has been running for so many; arguments as `running` has them."""
+        others = sum(seconds or 0.0 for name, seconds in self._left.items() if name != part) * self.pace
+        if own:
+            return others + elapsed * (1 - own) / own
+        return others + (self._left.get(part) or 0.0) * self.pace * (1 - self._share(part, elapsed))
+
+    def _share(self, part: str, elapsed: float, own: float | None = None) -> float:
+        """The share, 0..1, of a part that is behind it."""
+        if own is not None:
+            return own
+        seconds = self._left.get(part)
+        return approaching(elapsed, seconds * self.pace) if seconds else 0.0
 
     @property
     def unknown(self) -> list[str]:
         """The parts ahead that `left` does not count, since nobody knows their time."""
         return [part for part, seconds in self._left.items() if seconds is None]
 
-    def words(self, part: str = "", elapsed: float = 0.0) -> str:
+    def words(self, part: str = "", elapsed: float = 0.0, own: float | None = None) -> str:
         """`left` for people: "about 9 min left", "" where nothing is known."""
-        left, unknown = self.left(part, elapsed), self.unknown
+        left = self.left(part, elapsed, own)
+        unknown = [name for name in self.unknown if not (name == part and own)]
         if not left:
             return ""
         return f"{about(left)} left" + (f", not counting {' and '.join(unknown)}" if unknown else "")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -23,7 +23,7 @@ from tfviz import backend, language
 from tfviz.backend import machine
 from tfviz.files.hashes import file_sha256, json_sha256
 from tfviz.files.program import PACKAGE
-from tfviz.models.networks import NETWORKS, TRAINED_HERE
+from tfviz.models.networks import NETWORKS, OWN, TRAINED_HERE
 
 if TYPE_CHECKING:
     from tfviz.experiment.part import Part
@@ -141,13 +141,15 @@ def sources_of(module: str, function: str, more: Iterable[str] = ()) -> Sources:
     )
 
 
-def _modules_of(networks: Iterable[str]) -> list[str]:
+def _modules_of(networks: Collection[str]) -> list[str]:
     """What the context imports to build networks, and the modules of these, which are chosen by name."""
     modules = [
         f"tfviz.models.{'cifar' if name in TRAINED_HERE else NETWORKS[name].module}"
         for name in networks
         if name in NETWORKS or name in TRAINED_HERE
     ]
+    if OWN in networks:
+        modules.append("tfviz.models.files")
     return ["tfviz.models.loading", *modules] if modules else []
 
 

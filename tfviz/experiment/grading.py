@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from tfviz.experiment.context import is_own
 from tfviz.experiment.store import PartResult
 from tfviz.language import gettext as _
 from tfviz.language import marked
@@ -87,12 +88,20 @@ def grade(part: str, expected: Expected, result: PartResult | None) -> Verdict:
     spread: tuple[float, float] | None = None
     repeats = 1
     status: VerdictStatus
-    if result is None or expected.number not in result.numbers:
+    looked_at = None if result is None else result.provenance.get("network")
+    if expected.networks and is_own(looked_at) and (result is None or expected.number not in result.numbers):
+        network, status = looked_at, "not comparable"
+        reason = _("looked at is {network}, comparable is {networks}").format(
+            network=network, networks=_(" or ").join(expected.networks)
+        )
+    elif result is None or expected.number not in result.numbers:
         status, reason = "missing", _("not run") if result is None else result.reason or _("not measured")
     else:
         number = result.numbers[expected.number]
         measured, network, spread, repeats = number.value, number.network, number.spread, number.repeats
-        if expected.not_comparable:
+        if is_own(network) and not expected.networks:
+            status, reason = "not comparable", _("not set for {network}").format(network=network)
+        elif expected.not_comparable:
             status, reason = "not comparable", _(expected.not_comparable)
         elif expected.networks and network not in expected.networks:
             status = "not comparable"

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from tfviz.language import marked
 
 BEING_COMPUTED = marked("it is being computed; load this page again in a while")
 NOT_YET = marked("it is not computed yet; load this page again in a while")
-SHARE = 0.05
-"""Of a run's time, at most, that goes into rendering what will be rendered again."""
+STOPPED = marked("the run was stopped before it was computed; the same command goes on")
+SHARE = 0.1
+"""Of a run's time, at most, that goes into rendering pages that will be rendered again, after the first two."""
 
 
 class Growing:
-    """Renders the report while a run goes on: before its first part, and after each part when that costs little.
+    """Renders the report while a run goes on: before its first part, after that one, then after each that pays for it.
 
-    A rendering that fails does not stop the run; that is said once.
+    A rendering is paid for when the last one took no more than its share of the time from then until the next part
+    is expected to end: before a part that takes long, what has finished is shown. What fails does not stop the run;
+    that is said once.
     """
 
     def __init__(
         self,
         render: Callable[[Mapping[str, str]], object],
-        waiting: Sequence[str],
+        draw: Callable[[str], object],
+        waiting: Mapping[str, float | None],
         say: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -30,15 +35,20 @@ class Growing:
 
         Args:
             render: called with what is pending, {part: why it is not there yet}.
-            waiting: the parts that will be computed, in order; where there are none, nothing is rendered.
+            draw: called with a part that is through, to draw its figures: once, whenever that is, so that the time it
+                takes is none of a rendering's.
+            waiting: the parts that will be computed, in order, with the seconds that each may take (None: nobody
+                knows); where there are none, nothing is rendered.
             say: called with one line if a rendering fails.
             clock: seconds.
         """
         self._render = render
-        self._waiting = list(waiting)
+        self._draw = draw
+        self._waiting = dict(waiting)
         self._say = say
         self._clock = clock
         self._last = self._cost = 0.0
+        self._finished = 0
         self._failed = False
 
     def begin(self) -> bool:
@@ -46,25 +56,34 @@ class Growing:
         return bool(self._waiting) and self._rendered()
 
     def ends(self, part: str) -> None:
-        """A part is through; render if it was waited for, more is to come, and the last rendering is paid for."""
+        """A part is through; draw it if it was waited for, and render if more is to come and it is time to."""
         if part not in self._waiting:
             return
-        self._waiting.remove(part)
-        if self._waiting and self._cost <= SHARE * (self._clock() - self._last):
+        del self._waiting[part]
+        self._finished += 1
+        if self._waiting and self._tried(self._draw, part) and (self._finished == 1 or self._is_paid_for()):
             self._rendered()
+
+    def _is_paid_for(self) -> bool:
+        ahead = next(iter(self._waiting.values()))
+        return ahead is None or self._cost <= SHARE * (self._clock() - self._last + ahead)
 
     def _rendered(self) -> bool:
         begun = self._clock()
         first, *others = self._waiting
         try:
-            self._render({first: BEING_COMPUTED, **dict.fromkeys(others, NOT_YET)})
+            return self._tried(self._render, {first: BEING_COMPUTED, **dict.fromkeys(others, NOT_YET)})
+        finally:
+            self._last = self._clock()
+            self._cost = self._last - begun
+
+    def _tried(self, do: Callable[[Any], object], what: Any) -> bool:
+        try:
+            do(what)
         except Exception as error:
             if not self._failed:
                 why = f"{type(error).__name__}: {error}"
                 self._say(f"The report cannot be rendered yet ({why}); that is tried again at the end.")
             self._failed = True
             return False
-        finally:
-            self._last = self._clock()
-            self._cost = self._last - begun
         return True

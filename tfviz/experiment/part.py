@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tfviz.errors import BadFileError
+from tfviz.errors import BadFileError, TfvizError
 
 if TYPE_CHECKING:
     import numpy as np
+    import numpy.typing as npt
     from matplotlib.figure import Figure
 
     from tfviz.experiment.context import Context
@@ -62,6 +64,105 @@ class Findings:
 
 
 @dataclass(frozen=True)
+class Again:
+    """A number that a grader measured again on what was handed in; see `tfviz.experiment.lab`.
+
+    Attributes:
+        value: finite; None: it cannot be measured.
+        tolerance: how far an honest claim may lie from it.
+        reason: why it cannot be measured, for people.
+        theirs: whether that lies in what was handed in, not in what the grader lacks.
+    """
+
+    value: float | None
+    tolerance: float = 0.0
+    reason: str = ""
+    theirs: bool = False
+
+    def __post_init__(self) -> None:
+        if self.value is not None and not (math.isfinite(self.value) and math.isfinite(self.tolerance)):
+            raise NotHandedInError(f"what is measured on it is {self.value}, no finite number")
+
+
+class NotMeasurableError(TfvizError):
+    """What was handed in, or what the grader has, is not what a number could be measured with: the message says why."""
+
+
+class NotHandedInError(NotMeasurableError):
+    """It is what was handed in that a number cannot be measured with."""
+
+
+def array(
+    findings: Findings,
+    name: str,
+    shape: Sequence[int | None],
+    within: tuple[float, float] = (-math.inf, math.inf),
+    dtype: str = "float32",
+) -> npt.NDArray[Any]:
+    """An array that somebody handed in, of which nothing is believed.
+
+    Args:
+        findings: what was handed in.
+        name: the array's.
+        shape: that it must have; None: any length but 0.
+        within: no value lies outside; NaN and infinity never pass.
+        dtype: its type, in this machine's order of bytes.
+
+    Raises:
+        NotHandedInError: it is not there, or is not such an array.
+    """
+    import numpy as np
+
+    found = findings.arrays.get(name)
+    if found is None:
+        raise NotHandedInError(f"the array {name} was not handed in")
+    if not isinstance(found, np.ndarray) or found.dtype != np.dtype(dtype):
+        raise NotHandedInError(f"the array {name} is of type {getattr(found, 'dtype', None)}, not {dtype}")
+    if len(found.shape) != len(shape) or any(
+        there != wanted and (wanted is not None or there == 0)
+        for there, wanted in zip(found.shape, shape, strict=True)
+    ):
+        wanted = " x ".join("any" if length is None else str(length) for length in shape)
+        raise NotHandedInError(
+            f"the array {name} is of shape {' x '.join(map(str, found.shape))}, not {wanted}"
+        )
+    if not np.isfinite(found).all():
+        raise NotHandedInError(f"the array {name} holds values that are no finite numbers")
+    low, high = float(found.min()), float(found.max())
+    if low < within[0] or high > within[1]:
+        raise NotHandedInError(
+            f"the array {name} holds values from {low:g} to {high:g}, outside {within[0]:g} to {within[1]:g}"
+        )
+    return found
+
+
+def network_of(findings: Findings) -> str | None:
+    """The network that all numbers are labelled with, those apart that have none.
+
+    Raises:
+        NotHandedInError: there are two.
+    """
+    labels = {number.network for number in findings.numbers.values()} - {None}
+    if len(labels) > 1:
+        raise NotHandedInError(f"the numbers are labelled with {len(labels)} networks, not with one")
+    return next(iter(labels), None)
+
+
+@contextmanager
+def measuring(found: MutableMapping[str, Again], *numbers: str) -> Iterator[None]:
+    """Inside, numbers are measured; where that fails, those of them not measured yet get the reason.
+
+    A ValueError is what a measure says of a picture that it does not take: of a constant one, for example.
+    """
+    try:
+        yield
+    except (NotMeasurableError, ValueError) as error:
+        for number in numbers:
+            theirs = isinstance(error, NotHandedInError | ValueError)
+            found.setdefault(number, Again(None, reason=str(error), theirs=theirs))
+
+
+@dataclass(frozen=True)
 class Drawing:
     """A figure that a part can draw from its findings.
 
@@ -96,7 +197,11 @@ class Part(Protocol):
         EXPECTED: the values that its numbers are graded against.
 
     A module may also have ALSO, a tuple of networks that it looks at where their weights are in the cache; nothing is
-    downloaded for them.
+    downloaded for them; ANY_NETWORK, whether it runs on a network of the user's own in place of its NETWORKS;
+    TITLE_ON_ANY, its heading there; WHY_NOT_ANY, why it runs on none of theirs, in English; and again(findings,
+    settings, lab), which measures numbers again on the arrays that somebody handed in, with the grader's own networks,
+    and returns a Mapping[str, Again]: a number that it leaves out cannot be measured. Nothing of the findings is
+    believed: arrays are taken by `array` alone.
     """
 
     # Properties, since a module's own are more exact (a tuple of one string).
@@ -140,11 +245,28 @@ def settings_from(part: Part, stored: Mapping[str, Any]) -> Any:
         BadFileError: they are those of another version of the part.
     """
     try:
-        return type(part.SETTINGS)(**{name: _tuples(value) for name, value in stored.items()})
+        values = {name: _tuples(value) for name, value in stored.items()}
+        for name, value in values.items():
+            if not any(_alike(value, getattr(usual, name, value)) for usual in (part.SETTINGS, part.QUICK)):
+                raise TypeError(f"{name} is {ascii(value)[:40]}")
+        return type(part.SETTINGS)(**values)
     except TypeError as error:
         raise BadFileError(
             f"The stored settings of {part.ID} are not those of this version of the program ({error}): run it again."
         ) from error
+
+
+def _alike(value: Any, usual: Any) -> bool:
+    """Whether a value is of the same kind as a usual one: what is a number there is a number here."""
+    if usual is None or value is None:
+        return True
+    if isinstance(usual, (list, tuple)):
+        return isinstance(value, tuple) and all(
+            any(_alike(each, one) for one in usual) for each in value if usual
+        )
+    if isinstance(usual, (int, float)) and not isinstance(usual, bool):
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, type(usual))
 
 
 def _tuples(value: Any) -> Any:

@@ -13,11 +13,12 @@ from tfviz import backend
 from tfviz.backend import machine
 from tfviz.errors import BadFileError, TfvizError, WeightsUnavailableError
 from tfviz.experiment import fingerprint
-from tfviz.experiment.context import Context, Inputs
+from tfviz.experiment.context import Context, Inputs, OwnNetwork
 from tfviz.experiment.durations import took
 from tfviz.experiment.store import PartResult, Store
-from tfviz.files.hashes import file_sha256
+from tfviz.files.hashes import file_sha256, json_sha256
 from tfviz.files.program import commit
+from tfviz.models.networks import OWN
 from tfviz.weights import fetch
 from tfviz.weights.catalog import CATALOG
 from tfviz.weights.fetch import WeightsFile
@@ -39,6 +40,8 @@ class Options:
         seed: of every random number.
         weights: files named by the user, by network.
         inputs: pictures, classes and data named by the user.
+        own: what the user says of their own network; None: there is none.
+        own_file: its file, or folder.
     """
 
     out: Path
@@ -48,6 +51,8 @@ class Options:
     seed: int = 0
     weights: Mapping[str, Path] = field(default_factory=dict)
     inputs: Inputs = field(default_factory=Inputs)
+    own: OwnNetwork | None = None
+    own_file: Path | None = None
 
 
 class Runner:
@@ -76,7 +81,8 @@ class Runner:
             self.reporter.ends(part.ID, "unchanged, kept")
             return stored
 
-        self.reporter.starts(part.ID, network)
+        own = self.options.own if network == OWN else None
+        self.reporter.starts(part.ID, own.label if own else network)
         context = Context(
             self.options.seed,
             self.reporter,
@@ -85,10 +91,13 @@ class Runner:
             self.options.inputs,
             _also(part),
             self.options.out,
+            own,
         )
         clock = time.perf_counter()
         try:
             result = self._compute(part, context, key)
+        except _NotStoredError as error:
+            raise error.why from error
         except Exception as error:
             expected = isinstance(error, TfvizError)
             reason = str(error) if expected else f"{type(error).__name__}: {error}"
@@ -110,7 +119,9 @@ class Runner:
         except BadFileError:
             return False
         here: list[tuple[str | None, WeightsFile | None]] = [(None, None)]
-        if part.NETWORKS:
+        if (part.NETWORKS or takes_any_network(part)) and self.options.own is not None:
+            here = [(OWN, self._own_weights())] if takes_any_network(part) else []
+        elif part.NETWORKS:
             here = [(name, file) for name in part.NETWORKS if (file := self._find(name))]
         try:
             keys = {self._key(part, network, weights) for network, weights in here}
@@ -133,6 +144,8 @@ class Runner:
             "weights": weights.sha256 if weights else None,
             "also": {name: file.sha256 for name, file in _also(part).items()},
         }
+        if network == OWN and self.options.own is not None:
+            inputs["own"] = asdict(self.options.own)
         return fingerprint.of_run(part, asdict(self._settings(part)), inputs, network)
 
     def _compute(self, part: Part, context: Context, key: str) -> PartResult:
@@ -161,10 +174,19 @@ class Runner:
                 "weights": {"sha256": weights.sha256, "source": weights.source} if weights else None,
             },
         )
-        return self.store.save(result, findings.arrays)
+        try:
+            return self.store.save(result, findings.arrays)
+        except OSError as error:
+            raise _NotStoredError(error) from error
 
     def _network_for(self, part: Part) -> tuple[str | None, WeightsFile | None, str]:
         """The first of the part's networks whose weights can be had, or why none can; the user's own come first."""
+        if (part.NETWORKS or takes_any_network(part)) and self.options.own is not None:
+            if not takes_any_network(part):
+                why = getattr(part, "WHY_NOT_ANY", f"it needs {' or '.join(part.NETWORKS)}")
+                why = f"It does not run on your network, since {why}: leave --model out."
+                return None, None, why
+            return OWN, self._own_weights(), ""
         reasons = []
         for name in sorted(part.NETWORKS, key=lambda name: name not in self.options.weights):
             found = self._fetch(name)
@@ -172,6 +194,16 @@ class Runner:
                 return name, found, ""
             reasons.append(found)
         return None, None, " ".join(reasons)
+
+    def _own_weights(self) -> WeightsFile:
+        """The user's own network, as its file."""
+        path = self.options.own_file
+        if path is None:
+            raise ValueError("own_file says where the user's own network is")
+        files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+        hashes = [file_sha256(each) for each in files]
+        whole = hashes[0] if len(files) == 1 else json_sha256(hashes)
+        return WeightsFile(path, whole, f"{path.name}, named by the user", OWN, published=False)
 
     def _find(self, name: str) -> WeightsFile | None:
         """A network's weights, if they are here."""
@@ -196,6 +228,18 @@ class Runner:
                 self.reporter.say(str(error))
                 self._weights[name] = str(error)
         return self._weights[name]
+
+
+def takes_any_network(part: Part) -> bool:
+    """Whether a part looks into the user's own network, in place of its NETWORKS if it has any."""
+    return bool(getattr(part, "ANY_NETWORK", False))
+
+
+class _NotStoredError(Exception):
+    """What a part found cannot be written: no fault of the part's, and the next one's could not be, either."""
+
+    def __init__(self, why: OSError) -> None:
+        self.why = why
 
 
 def _recognised(found: WeightsFile) -> WeightsFile:

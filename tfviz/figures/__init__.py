@@ -1,5 +1,6 @@
 """Every figure, from arrays; the only room that knows colours and sizes."""
 
+from tfviz.figures import defaults as defaults  # before Matplotlib
 from tfviz.figures.pictures import (
     captioned_pictures,
     centred,

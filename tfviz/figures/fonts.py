@@ -115,7 +115,7 @@ def font_faces(text: str | None = None) -> str:
 
 
 def missing_glyphs(text: str) -> str:
-    """The characters of a text that no font has, each once, in order; line breaks and tabs need none."""
+    """The characters of a text that no font of a page has, each once, in order; line breaks and tabs need none."""
     there = frozenset[str]().union(*map(_characters, FONTS))
     return "".join(sorted(set(text) - there - set("\n\r\t")))
 
@@ -131,7 +131,16 @@ _kept: list[tempfile.TemporaryDirectory[str]] = []  # a folder goes with the obj
 
 @cache
 def _characters(font: Font) -> frozenset[str]:
-    return frozenset(map(chr, _completed(font).getBestCmap()))
+    there = frozenset(map(chr, _completed(font).getBestCmap()))
+    return there & _mathematical() if font.family == MATHEMATICS else there
+
+
+@cache
+def _mathematical() -> frozenset[str]:
+    """What pages get of the font for mathematics."""
+    return frozenset(chr(code) for first, last in _MATHEMATICAL for code in range(first, last + 1)) | set(
+        _SIGNS
+    )
 
 
 def _font_face(font: Font, text: str | None) -> str:
@@ -141,8 +150,7 @@ def _font_face(font: Font, text: str | None) -> str:
 
         options = subset.Options(layout_features=["*"], notdef_outline=True)
         cutter = subset.Subsetter(options)
-        letters = "".join(chr(code) for first, last in _MATHEMATICAL for code in range(first, last + 1))
-        cutter.populate(text=letters + _SIGNS + (text or ""))
+        cutter.populate(text="".join(sorted(_mathematical())) + (text or ""))
         cutter.subset(made)
     made.flavor = "woff2"
     data = io.BytesIO()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +22,15 @@ import numpy.typing as npt
 from tfviz.errors import BadFileError
 from tfviz.figures.pictures import centred
 from tfviz.figures.style import BLACK, MARKS
-from tfviz.files.atomic import read_json, write_json
+from tfviz.files.atomic import write_json
+from tfviz.files.reading import read_json
 
 Array = npt.NDArray[Any]
 
 SMALL = 64
 """Pixels on a side; pictures with fewer are enlarged without smoothing."""
+CURVE = (120, 60)
+"""Width and height of the box in which a curve is drawn."""
 _ROUNDING = 1e-4  # how far outside [0, 1] the last bits of a computation may lie
 _LEVELS = 255  # of a colour in a PNG
 _FAINT = 0.005  # share of a class's pictures from which a cell of the matrix is tinted
@@ -229,6 +233,25 @@ class Pictures:
 
 
 @dataclass(frozen=True, eq=False)
+class Curve:
+    """How a value came about, step by step.
+
+    Attributes:
+        label: in words, with its ends.
+        values: (n,), finite, two or more.
+        limit: a bound that they do not pass.
+    """
+
+    label: str
+    values: Array
+    limit: float
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 1 or len(self.values) < 2 or not np.isfinite([*self.values, self.limit]).all():
+            raise ValueError(f"{self.label!r}: a curve has two finite values or more, and a finite limit")
+
+
+@dataclass(frozen=True, eq=False)
 class Tile:
     """One of many small pictures, with what is shown of it when it is chosen.
 
@@ -237,12 +260,14 @@ class Tile:
         picture: see the module.
         facts: written values by their names.
         more: pictures that belong to it.
+        curve: of what led to it, where there is one.
     """
 
     name: str
     picture: Array
     facts: Mapping[str, str]
     more: Sequence[Labelled] = ()
+    curve: Curve | None = None
 
     def __post_init__(self) -> None:
         _check_picture(self.picture, self.name)
@@ -256,11 +281,13 @@ class Wall:
         tiles: all with the same facts and as many pictures.
         title: of one tile, with its "{name}" ("Channel {name}").
         label: what the tiles' own pictures are ("filter").
+        curves: what the tiles' curves are, where there are any.
     """
 
     tiles: Sequence[Tile]
     title: str = "{name}"
     label: str = ""
+    curves: str = ""
 
     def __post_init__(self) -> None:
         if not self.tiles:
@@ -337,7 +364,39 @@ def load(path: Path) -> dict[str, Any]:
     stored = read_json(path)
     if not isinstance(stored, dict) or stored.get("kind") not in [kind for kind, _ in _KINDS.values()]:
         raise BadFileError(f"{path} is not a figure for the browser: draw it again with --force.")
+    try:
+        _check(stored)
+    except ValueError as error:
+        raise BadFileError(
+            f"{path} is not a figure for the browser ({error}): draw it again with --force."
+        ) from error
     return stored
+
+
+_NUMBERS = frozenset(
+    {"width", "height", "steps", "size", "patch", "stride", "first", "top", "left", "side", "around", "above"}
+    | {"limit", "columns", "row", "column", "counts", "totals", "tint", "winners"}
+)
+_STYLES = {
+    "path": r"M[\d. L-]+",
+    "fill": r"#[0-9a-f]{6}",
+    "colour": r"#[0-9A-Fa-f]{6}",
+    "ramp": r"linear-gradient\(to right(, rgb\([\d. /e-]+\) [\d.]+%)+\)",
+}
+
+
+def _check(value: Any, name: str = "") -> None:
+    """Raise ValueError where what becomes a number or a style on the page is something else."""
+    if name in _STYLES and not (isinstance(value, str) and re.fullmatch(_STYLES[name], value)):
+        raise ValueError(f"{name} is {ascii(value)[:40]}")
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            _check(each, "" if name == "facts" else key)
+    elif isinstance(value, list):
+        for each in value:
+            _check(each, name)
+    elif name in _NUMBERS and (not isinstance(value, (int, float)) or isinstance(value, bool)):
+        raise ValueError(f"{name} is {ascii(value)[:40]}")
 
 
 def written_percent(share: float) -> str:
@@ -513,15 +572,31 @@ def _wall(live: Wall) -> dict[str, Any]:
     return {
         "title": live.title,
         "label": live.label,
+        "curves": live.curves,
         "tiles": [
             {
                 "name": tile.name,
                 "picture": _picture(tile.picture, live.title.replace("{name}", tile.name)),
                 "facts": dict(tile.facts),
                 "more": [_labelled(each) for each in tile.more],
+                "curve": _curve(tile.curve) if tile.curve else None,
             }
             for tile in live.tiles
         ],
+    }
+
+
+def _curve(curve: Curve) -> dict[str, Any]:
+    """As a path and the height of the limit, in a box of CURVE."""
+    width, height = CURVE
+    drawn = np.append(curve.values, curve.limit)
+    low, span = drawn.min(), np.ptp(drawn) or 1.0
+    heights = 1 + (height - 2) * (1 - (drawn - low) / span)
+    points = zip(np.linspace(0, width, len(curve.values)), heights[:-1], strict=True)
+    return {
+        "label": curve.label,
+        "path": "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points),
+        "limit": round(float(heights[-1]), 1),
     }
 
 

@@ -14,6 +14,7 @@ from html import escape
 from tfviz.figures import fonts
 from tfviz.figures.style import INK
 from tfviz.language import gettext as _
+from tfviz.language import marked
 
 _SIZE = 100.0  # ziamath's points to the em: only the ratio to the drawing's size matters
 _EM = 1.06  # of the text around it: letters of the two fonts are then equally large
@@ -32,6 +33,76 @@ _TIDY = (
 )
 
 
+_LARGEST = 1000.0  # em, of a drawing's sides: a formula may ask for any space
+_TEXT = re.compile(
+    r"(\\(?:[hmf]box|emph|[lr]lap|clap|tag\*?|text(?:bf|it|md|normal|rm|sf|tt|up)?)\s*{)([^}]*)"
+)
+_ARGUMENTS = {
+    "mfrac": 2,
+    "mroot": 2,
+    "msub": 2,
+    "msup": 2,
+    "msubsup": 3,
+    "munder": 2,
+    "mover": 2,
+    "munderover": 3,
+}
+_ELEMENTS = re.compile(
+    "math|m(row|i|n|o|text|space|frac|sqrt|root|sub|sup|subsup|under|over|underover|style|padded|phantom|enclose|table|"
+    "tr|td)"
+)
+_ATTRIBUTES = re.compile(
+    "accent|accentunder|column(align|lines|spacing)|depth|display|displaystyle|fence|form|height|largeop|linebreak|"
+    "linethickness|lspace|math(background|color|size|variant)|m(ax|in)size|movablelimits|notation|row(lines|spacing)|"
+    "rspace|scriptlevel|separator|stretchy|symmetric|voffset|width"
+)
+_UNSEEN = " \n\u00a0\u2003\u2006\u2009\u2061\u2062\u2063"
+_VALUE = re.compile(r"[\w#%+. -]*")
+_ENDS_EARLY = marked("it ends too early: a brace or an argument is missing")
+_FORBIDDEN = marked("there is HTML, a link or a style in it")
+_UNREADABLE = marked("it is not LaTeX that this program reads")
+_WRONG = {
+    "NoAvailableTokensError": _ENDS_EARLY,
+    "StopIteration": _ENDS_EARLY,
+    "NumeratorNotFoundError": _ENDS_EARLY,
+    "DenominatorNotFoundError": _ENDS_EARLY,
+    "MissingSuperScriptOrSubscriptError": marked("nothing stands after its _ or ^"),
+    "DoubleSubscriptsError": marked("two indices follow one another: braces are missing"),
+    "DoubleSuperscriptsError": marked("two powers follow one another: braces are missing"),
+    "ExtraLeftOrMissingRightError": marked(r"a \left has no \right"),
+    "MissingEndError": marked(r"a \begin has no \end"),
+    "LimitsMustFollowMathOperatorError": marked(r"\limits stands after no operator"),
+    "RecursionError": marked("it is nested too deeply"),
+}
+
+
+class FormulaError(ValueError):
+    """LaTeX that cannot be shown; in English as text, in the language in use as `shown`.
+
+    Args:
+        message: why, part of a sentence, a catalogue's key with the names of `values`.
+        values: what else it tells.
+    """
+
+    def __init__(self, message: str, **values: str) -> None:
+        super().__init__(message.format(**values))
+        self.message, self.values = message, values
+
+    def shown(self) -> str:
+        """Why, in the language in use."""
+        return _(self.message).format(**self.values)
+
+
+def check(latex: str, *, display: bool = False) -> None:
+    """Refuse a formula that one of the two outputs cannot show, so that both show the same.
+
+    Raises:
+        FormulaError: it is wrong, holds more than mathematics, or its font lacks a letter.
+    """
+    _mathml(latex, display)
+    _drawn(latex, display)
+
+
 def as_mathml(latex: str, *, display: bool = False, said: str = "") -> str:
     """A formula as a <math> element.
 
@@ -39,6 +110,9 @@ def as_mathml(latex: str, *, display: bool = False, said: str = "") -> str:
         latex: what stands between the dollar signs.
         display: on a line of its own, with large operators.
         said: in words, for those who do not see it; "": made of the LaTeX.
+
+    Raises:
+        FormulaError: it is wrong, or holds more than mathematics; also of all that follow.
     """
     alt = escape(said or spoken(latex))
     return _spaced(latex, display).replace("<math ", f'<math dir="ltr" alttext="{alt}" ', 1)
@@ -60,10 +134,43 @@ def spoken(latex: str) -> str:
 
 @cache
 def _mathml(latex: str, display: bool) -> str:
+    """What the converter makes of it, which is XML with nothing but mathematics in it."""
     from latex2mathml.converter import convert
 
-    element: str = convert(latex, display="block" if display else "inline")
+    depth = 0
+    for brace in re.findall(r"\\.|[{}]", latex, flags=re.DOTALL):
+        depth += (brace == "{") - (brace == "}")
+        if depth < 0:
+            break
+    if depth:
+        raise FormulaError(marked("its braces do not match"))
+    if re.search(r"\\(?:(?:re)?newcommand|def)(?![A-Za-z])", latex):  # a few of them can ask for any length
+        raise FormulaError(marked("it defines commands"))
+    try:
+        element: str = convert(_prepared(latex), display="block" if display else "inline")
+        root = ET.fromstring(element)
+    except (ET.ParseError, UnicodeError) as error:  # the converter lets all through that it does not know
+        raise FormulaError(_UNREADABLE) from error
+    except Exception as error:  # LaTeX has endless ways to be wrong, and its readers as many to say so
+        raise FormulaError(_WRONG.get(type(error).__name__, _UNREADABLE)) from error
+    for part in root.iter():
+        kind, text = _kind(part), part.text or ""
+        if part.tag != f"{{{_NAMESPACE}}}{kind}" or not _ELEMENTS.fullmatch(kind):
+            raise FormulaError(_FORBIDDEN)
+        for name, value in part.attrib.items():
+            if not _ATTRIBUTES.fullmatch(name) or not _VALUE.fullmatch(value):
+                raise FormulaError(_FORBIDDEN)
+        if len(part) != _ARGUMENTS.get(kind, len(part)):
+            raise FormulaError(_ENDS_EARLY)
+        if kind in ("mi", "mo") and re.match(r"\\[A-Za-z]", text):
+            raise FormulaError(marked("there is no command {command}"), command=text)
     return element
+
+
+def _prepared(latex: str) -> str:
+    """LaTeX whose text is safe from the converter, which writes it as XML without escaping it."""
+    latex = re.sub(r"\\(begin|end){aligned}", r"\\\1{align*}", latex)
+    return _TEXT.sub(lambda match: match[1] + escape(match[2], quote=False), latex)
 
 
 @cache
@@ -116,13 +223,21 @@ def _drawn(latex: str, display: bool) -> str:
     """The size, place and data of a formula's drawing, as attributes."""
     import ziamath
 
+    root = ET.fromstring(_mathml(latex, display))
+    if missing := "".join(sorted({*"".join(root.itertext())} - _letters())):
+        raise FormulaError(marked("its font has no {letters}: words stand outside formulas"), letters=missing)
     font = str(fonts.mathematics())
-    drawing = ziamath.Latex(latex, size=_SIZE, inline=not display, font=font, color=INK)
-    svg = drawing.svg()
+    try:
+        drawing = ziamath.Latex(_prepared(latex), size=_SIZE, inline=not display, font=font, color=INK)
+        svg = drawing.svg()
+    except Exception as error:
+        raise FormulaError(_WRONG.get(type(error).__name__, marked("it cannot be drawn"))) from error
     found = re.search(r'viewBox="(\S+) (\S+) (\S+) (\S+)"', svg)
     if not found:
-        raise ValueError(f"the formula {latex} was drawn without a size")
+        raise FormulaError(marked("it cannot be drawn"))
     left, top, width, height = map(float, found.groups())
+    if not max(width, height) <= _LARGEST * _SIZE:
+        raise FormulaError(marked("it is too large"))
     if not display:
         begins = _begins(svg, left)
         width, left = width + left - begins + _AFTER, begins
@@ -132,6 +247,14 @@ def _drawn(latex: str, display: bool) -> str:
     style = f"width:{wide:.3f}em;height:{tall:.3f}em;vertical-align:{-below:.3f}em"
     data = base64.b64encode(svg.encode()).decode()
     return f'style="{style}" src="data:image/svg+xml;base64,{data}"'
+
+
+@cache
+def _letters() -> frozenset[str]:
+    """What the font of the drawings has, and what is not seen."""
+    from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
+
+    return frozenset(map(chr, TTFont(fonts.mathematics()).getBestCmap())) | set(_UNSEEN)
 
 
 def _begins(svg: str, ink: float) -> float:

@@ -53,8 +53,8 @@ def gabor_sizes(n_x: Array, n_y: Array, edges: Array, cells: Array) -> Figure:
     figure = Figure(figsize=(COLUMN, 2.6), layout="constrained")
     axes = figure.subplots()
     shade = axes.pcolormesh(edges, edges, np.asarray(cells).T, cmap="GnBu", edgecolors=PAPER, linewidth=0.7)
-    low = min(float(edges[0]), float(n_x.min()), float(n_y.min())) / 1.2
-    high = max(float(edges[-1]), float(n_x.max()), float(n_y.max())) * 1.2
+    low = min(float(edges[0]), float(n_x.min(initial=np.inf)), float(n_y.min(initial=np.inf))) / 1.2
+    high = max(float(edges[-1]), float(n_x.max(initial=0)), float(n_y.max(initial=0))) * 1.2
     axes.plot([low, high], [low, high], color=SOFT, linewidth=0.8, linestyle=":")
     axes.scatter(n_x, n_y, s=22, color=WARM, marker="D", edgecolors=PAPER, linewidths=0.6)
     axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high))

@@ -15,14 +15,13 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import ParamSpec
 
-import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.ticker import Formatter, LogFormatter, NullFormatter, ScalarFormatter
 from PIL import Image
 
 from tfviz import language
-from tfviz.figures import direction, fonts
+from tfviz.figures import defaults, direction, fonts
 from tfviz.figures.fonts import FONTS as FONTS
 from tfviz.figures.fonts import font_faces as font_faces
 from tfviz.figures.fonts import missing_glyphs as missing_glyphs
@@ -218,7 +217,7 @@ def save(figure: Figure, stem: Path) -> Path:
     """
     path = stem.with_name(f"{stem.name}.svg")
     written = io.StringIO()
-    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+    with defaults.only(STYLE):
         figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
     path.write_text(_tidied(written.getvalue()), encoding="utf-8", newline="\n")
     return path
@@ -230,7 +229,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     @wraps(draw)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> Figure:
         _register()
-        with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+        with defaults.only(STYLE):
             figure = draw(*args, **kwargs)
         for axes in figure.axes:
             for axis in (axes.xaxis, axes.yaxis):

@@ -82,8 +82,8 @@ def learning(
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     accuracy, loss = panels
-    accuracy.set_title(_("Accuracy (%)"))
-    loss.set_title(_("Cross-entropy (nats)"))
+    accuracy.set_title(_("accuracy (%)"))
+    loss.set_title(_("cross-entropy (nats)"))
     loss.set_ylim(bottom=0)
     if level is not None:
         accuracy.axhline(_PERCENT * level[1], color=WARM, linewidth=0.9, linestyle="--", label=level[0])
@@ -149,9 +149,9 @@ def by_seed(variants: Sequence[tuple[str, Array, Array]]) -> Figure:
     seeds.tick_params(axis="y", labelcolor=INK)
     seeds.set_ylim(len(variants) - 0.5, -0.5)
     seeds.grid(True, axis="x")
-    seeds.set_title(_("Test accuracy (%), a mark a seed"))
+    seeds.set_title(_("test accuracy (%), a mark a seed"))
     way.grid(True, axis="y")
-    way.set_title(_("Validation accuracy (%)"))
+    way.set_title(_("validation accuracy (%)"))
     way.set_xlabel(_("epoch"))
     way.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return figure

@@ -1,15 +1,18 @@
-"""Writes files whole or not at all, and JSON."""
+"""Writes files whole or not at all, and JSON; takes away what killed processes left half written."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tfviz.errors import BadFileError
+UNFINISHED = ".tfviz-"
+"""How the names of files and folders begin that are being written; what is finished has a name of its own."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -18,7 +21,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     A reader, or a run after a crash, finds the old file or the new one, never half of one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED, suffix=f"-{path.name[-40:]}")
     os.close(handle)
     temporary = Path(name)
     try:
@@ -53,13 +56,19 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, as_json(value))
 
 
-def read_json(path: Path) -> Any:
-    """The JSON value in a file.
+def clear(path: Path) -> None:
+    """Take away what stands at a path, if anything: a file, a link (not where it leads), or a folder and all in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
-    Raises:
-        BadFileError: the file cannot be read or is not JSON.
+
+def remove_unfinished(folder: Path) -> None:
+    """Take away what killed processes left half written in a folder (not in those below it).
+
+    Nobody may be writing there: see `tfviz.files.lock`. What cannot be taken away stays: it harms nobody.
     """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadFileError(f"{path} cannot be read ({error}): delete it and run again.") from error
+    for path in folder.glob(f"{UNFINISHED}*"):
+        with suppress(OSError):
+            clear(path)

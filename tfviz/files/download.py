@@ -2,7 +2,9 @@
 
 A file is known by its size and SHA-256; both are checked when it arrives. It is written under a temporary name in
 the cache folder and renamed when it is complete, so that a process that is killed leaves nothing that could be
-mistaken for the file.
+mistaken for the file. Of two processes that want one file, one brings it.
+
+A host that fails is asked again; one that says nothing, or stops, has been waited for once and is not.
 """
 
 from __future__ import annotations
@@ -10,23 +12,27 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import sys
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
 
-if sys.platform != "win32":
-    import fcntl
+from tfviz.files import lock
+from tfviz.files.atomic import clear
+from tfviz.files.hashes import file_sha256
 
 if TYPE_CHECKING:
     import requests
 
 Progress = Callable[[str, int, int], None]
+TIMEOUT = (6.0, 20.0)
+"""Seconds to wait for a connection, which a proxy has to make, and for more bytes."""
 _CHUNK = 1 << 18
+_PART = ".part"  # ends the name of what is being written
 
 
 @dataclass(frozen=True)
@@ -73,40 +79,56 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("tfviz"))
 
 
+def is_sound(path: Path, size: int, sha256: str) -> bool:
+    """Whether the file at a path is the right one."""
+    try:
+        return path.stat().st_size == size and file_sha256(path) == sha256
+    except OSError:  # not there, or not to be opened: then there is none
+        return False
+
+
+@contextmanager
+def fetching(target: Path, say: Callable[[str], None] | None) -> Iterator[None]:
+    """Inside, no other process brings this file, and what killed ones left of it is gone.
+
+    Args:
+        target: where it goes; another process may have brought it meanwhile.
+        say: called with one line if another process is at it and is waited for.
+
+    Raises:
+        OSError: the folder cannot be made or written.
+    """
+
+    def busy(holder: str) -> None:
+        if say:
+            say(f"Another run ({holder}) is bringing {target.name}: waiting for it.")
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with lock.held(target.with_name(f".{target.name}.lock"), busy) as alone:
+        for left in target.parent.glob(f".{target.name}.*{_PART}") if alone else ():
+            clear(left)
+        yield
+
+
 @contextmanager
 def incoming(target: Path) -> Iterator[BinaryIO]:
     """An empty file that takes the target's place if the block ends well, and vanishes if not."""
-    part = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
+    part = target.with_name(f".{target.name}.{secrets.token_hex(8)}{_PART}")
     try:
-        while True:
-            file = open(part, "xb")  # noqa: SIM115 (closed below, or held until the rename)
-            if sys.platform != "win32":
-                with suppress(OSError):  # a file system without locks: nobody will clean up, that is all
-                    fcntl.flock(file, fcntl.LOCK_EX)
-            if os.fstat(file.fileno()).st_nlink:
-                break
-            file.close()  # another process took it for a leftover before it was locked
-        with file:
+        with open(part, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-            if sys.platform == "win32":
-                file.close()  # open files cannot be renamed there; elsewhere the lock is held on to
-            os.replace(part, target)
+        os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
 
 
-def remove_leftovers(target: Path) -> None:
-    """Removes what killed processes left of a file; what living ones are writing is locked and stays."""
-    for part in target.parent.glob(f".{target.name}.*.part"):
-        with suppress(OSError):
-            if sys.platform == "win32":
-                part.unlink()  # refused while it is open
-                continue
-            with open(part, "rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                part.unlink()
+@contextmanager
+def beside(target: Path) -> Iterator[Path]:
+    """An empty folder beside the target that vanishes in the end."""
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.", suffix=_PART) as folder:
+        yield Path(folder)
 
 
 class _Meter:
@@ -217,10 +239,26 @@ def _in_words(error: requests.RequestException, host: str, done: int) -> FailedE
         case e.TooManyRedirects():
             return FailedError(f"{host} redirects in circles")
         case e.ReadTimeout():
-            return FailedError(f"{host} does not answer", again=True)
+            return FailedError(f"{host} does not answer")
+        case e.ConnectionError() if _is_silence(error):
+            return FailedError(f"{host} broke off after {done} bytes" if done else f"{host} does not answer")
         case e.ChunkedEncodingError() | e.ConnectionError() if done:
             return FailedError(f"{host} broke off after {done} bytes", again=True)
         case e.ChunkedEncodingError() | e.ConnectionError():
             return FailedError(f"{host} could not be reached", again=True)
         case _:
             return FailedError(f"{host} could not be used ({type(error).__name__})")
+
+
+def _is_silence(error: requests.RequestException) -> bool:
+    """Whether the time to wait for a host has passed, however deep in other errors that is said."""
+    from urllib3 import exceptions as e
+
+    found: object = error
+    while isinstance(found, Exception):
+        if isinstance(found, e.TimeoutError):
+            return not isinstance(
+                found, e.NewConnectionError
+            )  # which is one to urllib3: somebody answered no
+        found = getattr(found, "reason", None) or (found.args[0] if found.args else None)
+    return False

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from tfviz.models import graph
+
 if TYPE_CHECKING:
     import keras
 
@@ -57,8 +59,13 @@ def layer_costs(model: keras.Model) -> tuple[Cost, ...]:
         model: a functional or sequential model with a fixed input size.
 
     Raises:
-        ValueError: a layer with weights whose cost is not known, or a map of unknown size.
+        ValueError: a layer with weights whose cost is not known, a map of unknown size, or a model that is programmed,
+            not drawn from layers.
     """
+    if graph.functional(model) is None:
+        raise ValueError(
+            f"{model.name} is programmed ({type(model).__name__}), not drawn from layers: its cost is not known"
+        )
     nodes = _nodes(model)
     costs: list[Cost] = []
     for layer in model.layers:

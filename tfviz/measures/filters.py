@@ -33,8 +33,11 @@ def orientation_selectivity(component: npt.ArrayLike) -> tuple[float, float]:
         The selectivity in [0, 1]: 0 for a round pattern, 1/3 for an edge (the derivative of a round Gaussian, in a
         window that does not cut it off), 1 for endless stripes; and the best spatial frequency, in cycles per pixel,
         0.01 to 0.5. A component of zeros has 0 and the lowest frequency.
+
+    Raises:
+        ValueError: it is no finite matrix.
     """
-    pattern = np.asarray(component, dtype=np.float64)
+    pattern = _finite(component, 2)
     responses = np.abs(_gratings(pattern.shape) @ pattern.ravel())
     best = int(responses.max(axis=1).argmax())
     tuning = responses[best]
@@ -55,8 +58,11 @@ def share_off_grey(kernel: npt.ArrayLike) -> float:
 
     Returns:
         0 for a filter of grey pictures, 1 for one that no grey picture drives; 0 for a filter of zeros.
+
+    Raises:
+        ValueError: it is not finite, or not (h, w, channels).
     """
-    weights = np.asarray(kernel, dtype=np.float64)
+    weights = _finite(kernel, 3)
     total = float(np.sum(weights**2))
     rest = weights - weights.mean(axis=-1, keepdims=True)
     return float(np.sum(rest**2)) / total if total > 0 else 0.0
@@ -74,8 +80,11 @@ def explained_by_round_blob(component: npt.ArrayLike) -> float:
 
     Returns:
         1 at most; 0 for a constant component, which has nothing to explain.
+
+    Raises:
+        ValueError: it is no finite matrix.
     """
-    pattern = np.asarray(component, dtype=np.float64)
+    pattern = _finite(component, 2)
     scale = float(np.linalg.norm(pattern - pattern.mean()))
     if scale <= 1e-12 * float(np.abs(pattern).max()):
         return 0.0
@@ -105,7 +114,7 @@ def explained_by_round_blob(component: npt.ArrayLike) -> float:
 
 def phase_scrambled(component: npt.ArrayLike, random: np.random.Generator) -> Array:
     """A pattern (h, w) with a component's Fourier magnitudes and mean, and the phases of white noise."""
-    pattern = np.asarray(component, dtype=np.float64)
+    pattern = _finite(component, 2)
     noise = np.fft.fft2(random.normal(size=pattern.shape))
     turned = np.fft.fft2(pattern) * noise / np.abs(noise)
     turned[0, 0] = pattern.sum()
@@ -126,6 +135,13 @@ def round_blob(
         surround: The surround's volume in units of the centre's: 0 is a single Gaussian, 1 balances it.
     """
     return _gaussian(shape, x, y, sigma) - surround / ratio**2 * _gaussian(shape, x, y, sigma * ratio)
+
+
+def _finite(values: npt.ArrayLike, axes: int) -> Array:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != axes or not array.size or not np.isfinite(array).all():
+        raise ValueError(f"a finite array of {axes} axes is needed; shape {array.shape}")
+    return array
 
 
 @cache

@@ -111,10 +111,13 @@ def first_spatial_component(kernel: npt.ArrayLike) -> tuple[Array, Array, float]
         The component (h, w) in the weights' units; the colour (channels,) of length 1, its largest entry in
         magnitude positive (this fixes the sign of both); and the share of the kernel's sum of squares that
         their product holds, s1^2 / sum s^2, or 0 for a kernel of zeros.
+
+    Raises:
+        ValueError: If the kernel is no finite array of three axes.
     """
     weights = np.asarray(kernel, dtype=np.float64)
-    if weights.ndim != 3:
-        raise ValueError(f"a filter of shape (h, w, channels) is needed, not {weights.shape}")
+    if weights.ndim != 3 or not weights.size or not np.isfinite(weights).all():
+        raise ValueError(f"a finite filter of shape (h, w, channels) is needed; shape {weights.shape}")
     left, strengths, right = np.linalg.svd(weights.reshape(-1, weights.shape[2]), full_matrices=False)
     sign = 1.0 if right[0, np.argmax(np.abs(right[0]))] > 0 else -1.0
     energy = float(np.sum(strengths**2))

@@ -16,6 +16,8 @@ from keras import layers, ops
 
 from tfviz import backend
 from tfviz.measures.receptive_field import ReceptiveField
+from tfviz.models import graph
+from tfviz.models.reading import Reader
 
 Array = npt.NDArray[Any]
 Unit = tuple[int, int, int | None]
@@ -25,12 +27,47 @@ _KEPT = (
     layers.InputLayer,
     layers.Conv2D,
     layers.DepthwiseConv2D,
+    layers.SeparableConv2D,
     layers.ZeroPadding2D,
     layers.Cropping2D,
     layers.AveragePooling2D,
+    layers.GlobalAveragePooling2D,
+    layers.Dense,
+    layers.Reshape,
     layers.Add,
+    layers.Multiply,
+    layers.Average,
     layers.Concatenate,
 )
+_AVERAGES = {
+    layers.MaxPooling2D: layers.AveragePooling2D,
+    layers.GlobalMaxPooling2D: layers.GlobalAveragePooling2D,
+    layers.Maximum: layers.Average,
+    layers.Minimum: layers.Average,
+}
+_LEFT_OUT = (
+    layers.Activation,
+    layers.ReLU,
+    layers.LeakyReLU,
+    layers.PReLU,
+    layers.ELU,
+    layers.BatchNormalization,
+    layers.Normalization,
+    layers.Rescaling,
+    layers.Dropout,
+    layers.GaussianNoise,
+    layers.Identity,
+)
+
+
+class _Same(layers.Layer):
+    """Passes on what it gets, whatever else the layer in whose place it stands was called with."""
+
+    pointwise = True  # as `tfviz.receptive_field` asks
+
+    def call(self, x: Any, mask: Any = None, training: Any = None) -> Any:
+        """The same."""
+        return x
 
 
 def averaging_copy(model: keras.Model) -> keras.Model:
@@ -38,11 +75,11 @@ def averaging_copy(model: keras.Model) -> keras.Model:
 
     In the network itself a gradient through a max-pool reaches one pixel only, one through a ReLU perhaps none,
     and contributions of opposite sign cancel. So here max-pools are average pools, every entry of a kernel is 1 over
-    their number per filter, biases are 0, and pointwise layers (ReLU, normalisations) are left out. Weights of the
-    model are not needed: random ones do.
+    their number per filter, biases are 0, and pointwise layers (ReLU, normalisations) and activations are left out.
+    Weights of the model are not needed: random ones do.
 
     Args:
-        model: a functional model of convolutions, pools, padding, joins and pointwise layers.
+        model: a functional model of convolutions, pools, padding, joins, dense and pointwise layers; nested ones too.
 
     Returns:
         A model with the same layer names.
@@ -52,20 +89,29 @@ def averaging_copy(model: keras.Model) -> keras.Model:
     """
 
     def changed(layer: Any) -> Any:
+        if not isinstance(layer, layers.Layer):
+            return layer  # an operation such as x * 2: it has no weights
         settings = layer.get_config()
-        if isinstance(layer, layers.MaxPooling2D):
-            return layers.AveragePooling2D.from_config(settings)
-        if "activation" in settings and isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D):
-            settings["activation"] = "linear"
+        if type(layer) in _AVERAGES:
+            return _AVERAGES[type(layer)].from_config(settings)
         if isinstance(layer, _KEPT) or hasattr(layer, "kernel_size"):
+            if "activation" in settings:
+                settings["activation"] = "linear"
             return type(layer).from_config(settings)
-        if layer.input.shape[1:3] == layer.output.shape[1:3] and len(layer.output.shape) == 4:
-            return layers.Identity(name=layer.name)
+        across_channels = isinstance(layer, layers.LayerNormalization) and layer.axis in (-1, [-1], 3, [3])
+        of_convnext = type(layer).__name__ in ("LayerScale", "StochasticDepth")
+        if (
+            isinstance(layer, _LEFT_OUT)
+            or across_channels
+            or of_convnext
+            or getattr(layer, "pointwise", False)
+        ):
+            return _Same(name=layer.name)
         raise ValueError(f"what layer {layer.name!r} ({type(layer).__name__}) averages is not known")
 
-    copy = keras.models.clone_model(model, clone_function=changed)
-    for layer in copy.layers:
-        for variable in layer.weights:
+    copy = keras.models.clone_model(model, clone_function=changed, recursive=True)
+    for layer in {call.layer for call in graph.calls(copy)}:
+        for variable in getattr(layer, "weights", ()):
             if "kernel" in variable.name:
                 taps = prod(variable.shape[:2]) if "depthwise" in type(layer).__name__.lower() else None
                 value = 1 / (taps or prod(variable.shape[:3]))
@@ -80,17 +126,17 @@ def unit_gradients(model: keras.Model, layer: str, units: Sequence[Unit], pictur
 
     Args:
         model: takes (N, H, W, colours).
-        layer: name of a layer whose output is a map.
+        layer: path of a layer whose output is a map.
         units: N times (row, column, channel); channel None: the sum of all channels there.
         pictures: (N, H, W, colours).
 
     Returns:
         (N, H, W, colours) float32.
     """
-    seen = keras.Model(model.inputs, model.get_layer(layer).output)
+    reader = Reader(model, [layer])
 
     def score(x: Any) -> Any:
-        maps = seen(x, training=False)
+        maps = reader(x)[0][layer]
         _, rows, columns, channels = maps.shape
         places = ops.convert_to_tensor([[[row * columns + column]] for row, column, _ in units], "int32")
         by_place = ops.reshape(maps, (len(units), rows * columns, channels))
@@ -100,7 +146,7 @@ def unit_gradients(model: keras.Model, layer: str, units: Sequence[Unit], pictur
             line[slice(None) if channel is None else channel] = 1
         return ops.sum(there * counted, axis=1), {}
 
-    return backend.current().gradient_function(score, seen.variables)(pictures)[2]
+    return backend.current().gradient_function(score, reader.variables)(pictures)[2]
 
 
 def bounding_box(values: Array) -> Box:
@@ -126,7 +172,7 @@ def measured_field(
         unit: (row, column) of the second of the two; both must see whole fields, nothing cut off by the border.
         shape: height and width of the picture.
     """
-    colours = copy.input.shape[-1]
+    colours = copy.inputs[0].shape[-1]
     pictures = np.ones((2, *shape, colours), np.float32)
     row, column = unit
     # All channels: where branches were concatenated, one channel sees the field of its own branch only.

@@ -12,12 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tfviz.files.program import asset
+from tfviz.measures.pictures import whole
 
 Array = npt.NDArray[np.floating]
 
 FIT_RANGE = (0.02, 0.35)
 """Cycles per pixel that `slope` fits: 5 to 79 cycles over 227 pixels. Below it a picture has too few frequencies to
 average over and the window's own spectrum tells; above it resizing and JPEG have taken power from photographs."""
+_NOTHING = 1e-14  # relative to what was there: what rounding leaves of something that cancels
 BANDS = 16
 """Bands that `slope` divides that range into, equally wide on the logarithmic axis, so that all octaves count alike."""
 
@@ -31,8 +33,11 @@ def magnitude(pictures: npt.ArrayLike) -> Array:
     Returns:
         (..., H, W // 2 + 1, 3): row frequencies in the order of `numpy.fft.fftfreq`, column frequencies of
         `numpy.fft.rfftfreq`; the other half is the mirror image.
+
+    Raises:
+        ValueError: a value is not finite, or there are fewer than three axes.
     """
-    transformed: Array = np.abs(np.fft.rfft2(np.asarray(pictures, float), axes=(-3, -2), norm="ortho"))
+    transformed: Array = np.abs(np.fft.rfft2(_finite(pictures), axes=(-3, -2), norm="ortho"))
     return transformed
 
 
@@ -47,8 +52,11 @@ def periodic_part(picture: npt.ArrayLike) -> Array:
 
     Returns:
         (H, W, C), with the same mean.
+
+    Raises:
+        ValueError: a value is not finite, or there are fewer than three axes.
     """
-    x = np.asarray(picture, float)
+    x = _finite(picture)
     height, width = x.shape[:2]
     jump = np.zeros_like(x)
     jump[0] += x[0] - x[-1]
@@ -77,7 +85,12 @@ def natural_magnitude(height: int, width: int) -> Array:
     Returns:
         (height, width // 2 + 1, 3) along the colour axes of `colour_axes`, for pictures in [0, 1]; 0 at frequency 0,
         where the mean colour would be.
+
+    Raises:
+        ValueError: a size is no whole number of 1 or more.
     """
+    whole(height, "height", 1)
+    whole(width, "width", 1)
     stored = _asset()["magnitude"].astype(float)
     size = stored.shape[0]
     rows, columns = _frequencies(size, size)
@@ -140,8 +153,13 @@ def radial_power(picture: npt.ArrayLike, edges: npt.ArrayLike) -> Array:
 
     Returns:
         (bands,); NaN where a band holds no frequency of this size of picture.
+
+    Raises:
+        ValueError: a value is not finite, there are fewer than three axes, or the edges do not rise.
     """
-    x = np.asarray(picture, float)
+    x, edges = _finite(picture), np.asarray(edges, float)
+    if edges.ndim != 1 or len(edges) < 2 or not (np.diff(edges) > 0).all():
+        raise ValueError("edges must be two or more rising frequencies")
     height, width = x.shape[:2]
     window = np.outer(_hann(height), _hann(width))[..., np.newaxis]
     x = x - (window * x).sum(axis=(0, 1)) / window.sum()
@@ -165,11 +183,18 @@ def slope(picture: npt.ArrayLike) -> float:
     on the picture's brightness or contrast.
 
     Args:
-        picture: (H, W, 3), at least 64 pixels high and wide, not constant.
+        picture: (H, W, 3), not constant; below 64 pixels the lower bands hold no frequency, and the others count.
+
+    Raises:
+        ValueError: fewer than three bands hold a frequency, it has no variation, or a value is not finite.
     """
     edges = band_edges()
     power = radial_power(picture, edges)
     found = np.isfinite(power)
+    if found.sum() < 3:
+        raise ValueError(f"a picture {np.shape(picture)} is too small: its spectrum has no slope")
+    if not (power[found] > _NOTHING * np.mean(np.square(picture))).all():
+        raise ValueError("the picture has no variation at some scale: its spectrum has no slope")
     middle = np.sqrt(edges[1:] * edges[:-1])
     return float(np.polyfit(np.log(middle[found]), np.log(power[found]), 1)[0])
 
@@ -182,11 +207,26 @@ def total_variation(picture: npt.ArrayLike) -> float:
     normal noise has 4 / sqrt(pi) = 2.26, natural pictures a tenth of it.
 
     Args:
-        picture: (H, W, 3), not constant.
+        picture: (H, W, 3), not constant, of two rows and columns or more.
+
+    Raises:
+        ValueError: it is constant or smaller, or a value is not finite.
     """
-    x = np.asarray(picture, float)
+    x = _finite(picture)
+    deviation = float(np.sqrt(np.mean(np.var(x, axis=(0, 1)))))
+    if min(x.shape[:2]) < 2 or not np.ptp(x, axis=(0, 1)).any():
+        raise ValueError(
+            f"the variation of a picture {x.shape} in its own deviations: it is constant, or too small"
+        )
     variation = np.mean(np.abs(np.diff(x, axis=0))) + np.mean(np.abs(np.diff(x, axis=1)))
-    return float(variation / np.sqrt(np.mean(np.var(x, axis=(0, 1)))))
+    return float(variation / deviation)
+
+
+def _finite(pictures: npt.ArrayLike) -> Array:
+    x = np.asarray(pictures, float)
+    if x.ndim < 3 or not x.size or not np.isfinite(x).all():
+        raise ValueError(f"pictures are (..., H, W, channels) of finite numbers; these are {x.shape}")
+    return x
 
 
 def _radial_mean(values: Array, frequency: Array, edges: Array) -> Array:

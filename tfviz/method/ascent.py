@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
@@ -9,15 +10,18 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from tfviz import backend
-from tfviz.backend.protocol import Chunk, Scores, Tensor
+from tfviz.backend.protocol import Chunk, Tensor
 from tfviz.errors import TfvizError
+from tfviz.measures.pictures import RANGES, as_pictures, whole
+from tfviz.method import loops
 from tfviz.method.objectives import Goal
 from tfviz.method.parametrizations import Parametrization, pixels
-from tfviz.method.probe import Probe
 from tfviz.method.transforms import Transform
+from tfviz.models import description
 
 Rate = float | Callable[[int], float]
+
+_PICTURES = (0.0, 1.0)  # the default of clip
 
 
 class AscentDivergedError(TfvizError):
@@ -29,10 +33,11 @@ class Trace:
     """What an ascent did.
 
     Attributes:
-        picture: (N, H, W, 3) float32, after the last step.
+        picture: (N, H, W, channels) float32, after the last step.
         scores: (steps + 1, N): the goal at the start and after every step.
-        terms: {name: (steps + 1, N)}: each term's own value, without its weight.
-        snapshots: {step: (N, H, W, 3)} for every step in keep; step 0 is the start.
+        terms: {name: (steps + 1, N)}: each term's own value, without its weight. Two different terms of one name are
+            "distance" and "distance (2)", in the order in which they were added.
+        snapshots: {step: (N, H, W, channels)} for every step in keep; step 0 is the start.
     """
 
     picture: np.ndarray
@@ -56,12 +61,14 @@ def ascend(
     """Repeat ``x <- clip(x + rate * d goal / d x)``: plain gradient ascent, without momentum or normalisation.
 
     Args:
-        model: takes pictures (N, H, W, 3).
+        model: takes pictures (N, H, W, channels).
         goal: what to maximise, one score per picture; pictures of a batch do not influence each other.
-        start: pictures (N, H, W, 3), one picture (H, W, 3), or a parametrised picture, whose parameters are x.
+        start: pictures (N, H, W, channels) as floats, one picture (H, W, channels), or a parametrised picture, whose
+            parameters are x.
         steps: how many, 0 or more.
-        rate: a positive number, or a function of the step (0 .. steps - 1).
-        clip: smallest and largest value of x, or None: not clipped.
+        rate: a number of 0 or more, or a function of the step (0 .. steps - 1) that gives one.
+        clip: smallest and largest value of a pixel, or None: not clipped. It acts on pixels that are moved themselves;
+            other parametrised pictures keep to their own range.
         transforms: random changes, one after the other, of what the network sees at each step; scores and terms are
             then those of the changed pictures, while penalties on the picture itself see it unchanged.
         seed: of the transforms.
@@ -71,41 +78,44 @@ def ascend(
         The trace; its picture is always a batch, also where start was one picture.
 
     Raises:
-        ValueError: start, steps, clip or keep make no sense, or the goal does not fit the model.
+        ValueError: start, steps, rate, clip or keep make no sense (a start of whole numbers, of values that are not
+            finite, or outside the range of the model's pictures where that is known, else outside clip's (0, 1); with
+            another clip, or none, as much as the range's width outside is taken); the goal does not fit the model, or
+            does not depend on the picture.
         AscentDivergedError: a score or a picture became infinite or NaN; the message names the step.
     """
     moved = start if isinstance(start, Parametrization) else pixels(start)
-    if steps < 0:
-        raise ValueError(f"steps must be 0 or more, not {steps}")
-    if clip is not None and not clip[0] < clip[1]:
-        raise ValueError(f"clip must be (smallest, largest), not {clip}")
-    if outside := [step for step in keep if not 0 <= step <= steps]:
-        raise ValueError(f"keep asks for steps {outside}, the ascent has 0 to {steps}")
-
-    rates = [rate(step) if callable(rate) else rate for step in range(steps)]
+    whole(steps, "steps", 0)
+    _check_clip(clip, moved)
+    _check_range(model, moved, clip)
+    kept = sorted(whole(step, "a step in keep", 0) for step in keep)
+    if kept and kept[-1] > steps:
+        raise ValueError(f"keep asks for step {kept[-1]}, the ascent has 0 to {steps}")
+    rates = [_rate(rate(step) if callable(rate) else rate, step) for step in range(steps)]
     random = np.random.default_rng(seed)
     draws = [transform.draw(random, steps + 1) for transform in transforms]
-    loop = _loop(model, goal, moved, clip, transforms)
+    loop, data = loops.bound(model, goal, moved, clip, [t.apply for t in transforms], draws)
 
-    def advance(first: int, stop: int, rates: Sequence[float]) -> Chunk:
-        chunk = loop(rates, [drawn[first:stop] for drawn in draws])
-        _check_finite(chunk, first)
-        return chunk
-
-    snapshots = {0: moved.pictures} if 0 in keep else {}
-    chunks = []
-    position = 0
-    for stop in sorted({*keep, steps} - {0}):
-        chunks.append(advance(position, stop, rates[position:stop]))
-        if stop in keep:
-            snapshots[stop] = chunks[-1].pictures
-        position = stop
     # A step of rate 0 reads the score of the last picture and leaves it where it is.
-    chunks.append(advance(steps, steps + 1, [0.0]))
+    rates.append(0.0)
+    snapshots = {0: moved.pictures} if 0 in kept else {}
+    chunks: list[Chunk] = []
+    x: Tensor = moved.parameters
+    position = 0
+    for stop in [*sorted({*kept} - {0, steps}), steps + 1]:
+        x, chunk = loop(x, rates[position:stop], [drawn[position:stop] for drawn in draws], data)
+        chunks.append(_checked(chunk, position))
+        if min(stop, steps) in kept:
+            snapshots[min(stop, steps)] = chunk.pictures
+        position = stop
     return Trace(
         picture=chunks[-1].pictures,
         scores=np.concatenate([chunk.scores for chunk in chunks]),
-        terms={name: np.concatenate([chunk.terms[name] for chunk in chunks]) for name in chunks[-1].terms},
+        terms={
+            # What is compiled may bear the names of an earlier goal, whose terms stand in the same order.
+            name: np.concatenate([chunk.terms[compiled] for chunk in chunks])
+            for name, compiled in sorted(zip(goal.summands, chunks[-1].terms, strict=True))
+        },
         snapshots=snapshots,
     )
 
@@ -128,7 +138,11 @@ def last_bits(start: npt.ArrayLike, repeats: int, random: np.random.Generator) -
 
     Returns:
         (repeats, ...).
+
+    Raises:
+        ValueError: repeats is no whole number of 1 or more.
     """
+    whole(repeats, "repeats", 1)
     first = np.asarray(start, np.float32)
     copies = np.repeat(first[np.newaxis], repeats, axis=0)
     for copy in copies[1:]:
@@ -137,36 +151,75 @@ def last_bits(start: npt.ArrayLike, repeats: int, random: np.random.Generator) -
     return copies
 
 
-def _loop(
-    model: keras.Model,
-    goal: Goal,
-    start: Parametrization,
-    clip: tuple[float, float] | None,
-    transforms: Sequence[Transform],
-) -> Callable[[Sequence[float], Sequence[np.ndarray]], Chunk]:
-    probe = Probe(model, goal)
+def _checked(chunk: Chunk, first_step: int) -> Chunk:
+    """The chunk without what only tells that it is finite.
 
-    def score(x: Tensor, draws: Sequence[Tensor]) -> Scores:
-        pictures = start.to_pictures(x)
-        seen = pictures
-        for transform, drawn in zip(transforms, draws, strict=True):
-            seen = transform.apply(seen, drawn)
-        return probe(pictures, seen)
-
-    names = sorted({term.name for _, term in goal.terms})
-    return backend.current().ascent_loop(
-        score, start.to_pictures, start.parameters, probe.variables, names, clip
-    )
-
-
-def _check_finite(chunk: Chunk, first_step: int) -> None:
-    bad = ~np.isfinite(chunk.scores).all(axis=1)
-    if bad.any():
-        raise AscentDivergedError(
-            f"The score is not finite at step {first_step + int(bad.argmax())}: take a smaller rate."
+    Raises:
+        AscentDivergedError: it is not.
+    """
+    terms = dict(chunk.terms)
+    moved = terms.pop(loops.FINITE)
+    bad = {
+        int(wrong.argmax()): what
+        for what, wrong in (
+            ("score", ~np.isfinite(chunk.scores).all(axis=1)),
+            ("picture", ~(moved > 0).all(axis=1)),
         )
-    # A ReLU can turn NaN into 0: the score alone does not tell.
+        if wrong.any()
+    }
+    if bad:
+        step, what = min(bad.items())
+        raise AscentDivergedError(
+            f"The {what} is not finite at step {first_step + step}: take a smaller rate."
+            if first_step + step
+            else f"The {what} is not finite before the first step: the network or the goal gives no number here."
+        )
     if not np.isfinite(chunk.pictures).all():
         raise AscentDivergedError(
             f"The picture is not finite after step {first_step + len(chunk.scores)}: take a smaller rate."
         )
+    return Chunk(chunk.pictures, chunk.scores, terms)
+
+
+def _check_clip(clip: tuple[float, float] | None, start: Parametrization) -> None:
+    if clip is None:
+        return
+    if np.shape(clip) != (2,) or not clip[0] < clip[1]:
+        raise ValueError(f"clip must be (smallest, largest), not {clip}")
+    if not start.are_pixels and tuple(clip) != _PICTURES:
+        raise ValueError(f"clip={clip} acts on pixels, and other parameters are moved here: take clip=None")
+
+
+def _check_range(model: keras.Model, start: Parametrization, clip: tuple[float, float] | None) -> None:
+    """Refuse pictures that the model does not take, as far as that is known, and those that clipping would destroy.
+
+    Who names another clip, or none, may start from noise about black, but not from 0..255 where [0, 1] is taken.
+    """
+    if not np.isfinite(start.parameters).all():
+        raise ValueError("start has parameters that are not finite")
+    known = description.of(model)
+    within = RANGES.get(known.pictures or "")
+    if within is not None:
+        low, high = within
+        beyond = 0 if clip is not None and tuple(clip) == _PICTURES else high - low
+        as_pictures(
+            start.pictures, f"start, for {known.network},", ranks=(4,), within=(low - beyond, high + beyond)
+        )
+    elif clip is not None and start.are_pixels and tuple(clip) == _PICTURES:
+        smallest, largest = start.pictures.min(), start.pictures.max()
+        if smallest < clip[0] or largest > clip[1]:
+            raise ValueError(
+                f"start has values from {smallest:.4g} to {largest:.4g}, which clip=(0, 1) would cut off: give the "
+                "network's own range as clip, or None"
+            )
+
+
+def _rate(value: float, step: int) -> float:
+    try:
+        with np.errstate(over="ignore"):
+            rate = float(np.float32(value)) if np.ndim(value) == 0 else math.nan
+    except (TypeError, ValueError, OverflowError):
+        rate = math.nan
+    if not 0 <= rate < math.inf:
+        raise ValueError(f"the rate must be a finite number of 0 or more, not {value!r} at step {step}")
+    return float(value)

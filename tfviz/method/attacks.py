@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfviz.data.pictures import Picture, as_bytes, as_floats
+from tfviz.measures.pictures import as_pictures, whole
 
 if TYPE_CHECKING:
     import keras
@@ -59,12 +60,12 @@ class Adversarial:
     """What the search found.
 
     Attributes:
-        picture: (H, W, 3) float32 in [0, 1].
+        picture: (H, W, channels) float32 in [0, 1].
         probability: the target's, of this picture, in [0, 1].
         reached: whether that is what was asked for; if not, this is the picture that came nearest to it.
         distances: (steps + 1,) L2 distance of the picture that was tried at each step; 0 is the source itself.
         probabilities: (steps + 1,) the target's, of these pictures.
-        snapshots: {step: (H, W, 3)} the picture tried, for every step in keep that was reached.
+        snapshots: {step: (H, W, channels)} the picture tried, for every step in keep that was reached.
         attempts: every attempt in order, this one among them; empty in an attempt itself.
     """
 
@@ -93,8 +94,8 @@ def minimum_distance(
     It has no randomness. What it finds is no proof that there is nothing nearer.
 
     Args:
-        model: takes pictures (N, H, W, 3) in [0, 1], returns logits (N, classes).
-        picture: (H, W, 3) in [0, 1].
+        model: takes pictures (N, H, W, channels) in [0, 1], returns logits (N, classes).
+        picture: (H, W, channels), floats in [0, 1].
         target: class index.
         probability: what the target's softmax probability must reach, in (0, 1).
         steps: gradients to take in each attempt, 1 or more; up to 400 the lengths fall in one round.
@@ -110,17 +111,18 @@ def minimum_distance(
         gives it to the target already.
 
     Raises:
-        ValueError: the picture, the target, the probability, the steps or the attempts make no sense.
+        ValueError: the picture, the target, the probability, the steps, the attempts or keep make no sense.
+        AscentDivergedError: the network gives no finite number; the message names the step.
     """
-    source = np.asarray(picture, dtype=np.float32)
-    if source.ndim != 3 or source.min() < 0 or source.max() > 1:
-        raise ValueError(f"the picture must be (H, W, 3) in [0, 1], not {source.shape}")
+    source = as_pictures(picture, "the picture", within=(0.0, 1.0))
     if eight_bit and not np.allclose(source * 255, np.rint(source * 255), atol=1e-3):
         raise ValueError("the picture is not one of 8 bits: round it first")
     if not 0 < probability < 1:
         raise ValueError(f"the probability must be between 0 and 1, not {probability}")
-    if steps < 1 or attempts < 1:
-        raise ValueError(f"steps and attempts must be 1 or more, not {steps} and {attempts}")
+    whole(steps, "steps", 1)
+    whole(attempts, "attempts", 1)
+    if outside := [step for step in keep if whole(step, "a step in keep", 0) > steps]:
+        raise ValueError(f"keep asks for steps {outside}, the search has 0 to {steps}")
 
     from tfviz.method import objectives, probe
 
@@ -151,6 +153,8 @@ def _search(
     keep: Collection[int],
 ) -> Adversarial:
     """One attempt; goal is the log-probability to reach, widened a factor of the first radius."""
+    from tfviz.method.ascent import AscentDivergedError
+
     schedule = _ONE_ROUND if steps <= _FEW else _IN_ROUNDS
     change = direction = np.zeros_like(source)
     radius = first_radius = 1.0
@@ -160,6 +164,8 @@ def _search(
     for step, strength in enumerate([0.0, *_strengths(steps, schedule)]):
         score_of_batch, _, gradient_of_batch = log_probability(tried[None])
         score, gradient = float(score_of_batch[0]), gradient_of_batch[0]
+        if not math.isfinite(score) or not np.isfinite(gradient).all():
+            raise AscentDivergedError(f"The network gives no finite number at step {step} of the search.")
         distance = float(np.linalg.norm(tried - source))
         distances.append(distance)
         scores.append(score)
@@ -201,9 +207,18 @@ def saved(picture: npt.NDArray[np.floating[Any]], kind: Literal["PNG", "JPEG"], 
         picture: in [0, 1]; rounded to 8 bits a colour.
         kind: "PNG", which loses nothing more, or "JPEG".
         quality: JPEG's, 1 to 95. Colour is kept at half the resolution, as Pillow does unless told otherwise.
+
+    Raises:
+        ValueError: it is no such picture, or there is no such kind or quality.
     """
     from PIL import Image
 
+    picture = as_pictures(picture, "the picture", within=(0.0, 1.0))
+    if picture.shape[2] != 3 or kind not in ("PNG", "JPEG") or not 1 <= whole(quality, "quality", 1) <= 95:
+        raise ValueError(
+            f"pictures (H, W, 3) are saved as PNG or JPEG of quality 1 to 95, not {picture.shape} as {kind!r} of "
+            f"quality {quality}"
+        )
     file = io.BytesIO()
     options = {"quality": quality} if kind == "JPEG" else {}
     Image.fromarray(as_bytes(picture)).save(file, kind, **options)

@@ -6,6 +6,7 @@ another and watch the probability of the right class.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
@@ -13,6 +14,10 @@ import keras
 import numpy as np
 import numpy.typing as npt
 from keras import ops
+
+from tfviz.measures.pictures import RANGES, as_pictures, whole
+from tfviz.method.probe import check_one_input, check_shape
+from tfviz.models import description
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -30,12 +35,13 @@ def occlusion_map(
     """The probability of one class with one block of the picture after another hidden.
 
     Args:
-        model: takes pictures (N, H, W, 3), returns logits (N, classes).
-        picture: (H, W, 3), in the model's input coordinates.
+        model: takes pictures (N, H, W, channels), returns (N, classes): logits, or probabilities where its last layer
+            shows that, or `tfviz.use` was told.
+        picture: (H, W, channels), floats in the model's input coordinates.
         class_index: 0-based.
         patch: rows and columns of the block, pixels.
         stride: pixels from one block to the next.
-        fill: what the block is filled with: a number, or a colour (3,), in the model's input coordinates.
+        fill: what the block is filled with: a number, or a colour (channels,), in the model's input coordinates.
         precision: as for `occluded_probabilities`.
 
     Returns:
@@ -45,13 +51,14 @@ def occlusion_map(
     Raises:
         ValueError: the model has no such class, or as `occluded_probabilities`.
     """
-    classes = _classes(model)
-    if not 0 <= class_index < classes:
+    known = whole(class_index, "class_index", -math.inf)
+    classes = _classes(model, picture)
+    if not 0 <= known < classes:
         raise ValueError(f"the model has {classes} classes: there is no class {class_index}")
     probabilities = occluded_probabilities(
         model, picture, patch=patch, stride=stride, fill=fill, precision=precision
     )
-    return probabilities[..., class_index]
+    return probabilities[..., known]
 
 
 def occluded_probabilities(
@@ -68,11 +75,12 @@ def occluded_probabilities(
     """The probabilities of all classes with one block of the picture after another hidden.
 
     Args:
-        model: takes pictures (N, H, W, 3), returns logits (N, classes).
-        picture: (H, W, 3), in the model's input coordinates.
+        model: takes pictures (N, H, W, channels), returns (N, classes): logits, or probabilities where its last layer
+            shows that, or `tfviz.use` was told.
+        picture: (H, W, channels), floats in the model's input coordinates.
         patch: rows and columns of the block, pixels.
         stride: pixels from one block to the next.
-        fill: what the block is filled with: a number, or a colour (3,).
+        fill: what the block is filled with: a number, or a colour (channels,).
         precision: "float32", or "bfloat16": a copy of the model, whose layers Keras must be able to clone, computes
             with 8 significant bits; variables and softmax stay float32. Where a block moves the probability most, it
             is off by some hundredths.
@@ -80,28 +88,27 @@ def occluded_probabilities(
         progress: called with blocks done and blocks in all.
 
     Returns:
-        (rows, columns, classes) float32, each (r, c) summing to 1; blocks as in `occlusion_map`.
+        (rows, columns, classes) float32; blocks as in `occlusion_map`. Each (r, c) sums to 1, unless the model's
+        classes are independent of each other (sigmoids).
 
     Raises:
-        ValueError: the model takes other pictures, does not return (N, classes), or the block does not fit.
+        ValueError: the picture holds whole numbers or values that are not finite, or lies outside the range of the
+            model's pictures where that is known; the model takes other pictures, does not return (N, classes), or it
+            cannot be found whether these are probabilities; the block does not fit.
     """
-    picture = np.asarray(picture, dtype=np.float32)
-    if picture.ndim != 3:
-        raise ValueError(f"a picture is (H, W, colours), not {picture.shape}")
-    expected = model.input_shape[1:]
-    if any(size not in (None, has) for size, has in zip(expected, picture.shape, strict=True)):
-        raise ValueError(f"{model.name} takes pictures of shape {expected}, not {picture.shape}")
+    model_of, known = model, description.of(model)
+    check_one_input(model)
+    within = RANGES.get(known.pictures or "")
+    picture = as_pictures(picture, "the picture", within=within)
+    check_shape(known, (None, *picture.shape))
     corners = block_corners(picture.shape, patch, stride)
-    classes = _classes(model)
-    colour = np.asarray(fill, dtype=np.float32)
-    if colour.shape not in ((), (picture.shape[2],)):
-        raise ValueError(f"fill must be a number or {picture.shape[2]} colours, not of shape {colour.shape}")
-    if batch < 1:
-        raise ValueError(f"batch must be 1 or more, not {batch}")
+    colour = _colour(fill, picture.shape[2], within)
+    classes = _classes(model, picture)
+    whole(batch, "batch", 1)
     if precision not in get_args(Precision):
         raise ValueError(f"precision must be one of {', '.join(get_args(Precision))}, not {precision!r}")
     if precision == "bfloat16":
-        model = _in_bfloat16(model)
+        model_of = _in_bfloat16(model)
 
     blocks = [(top, left) for top in corners[0] for left in corners[1]]
     probabilities = np.empty((len(blocks), classes), np.float32)
@@ -113,8 +120,10 @@ def occluded_probabilities(
         pictures[:] = picture
         for hidden, (top, left) in zip(pictures, here, strict=False):
             hidden[top : top + patch, left : left + patch] = colour
-        logits = np.asarray(model.predict_on_batch(pictures), dtype=np.float32)[: len(here)]
-        probabilities[first : first + len(here)] = ops.convert_to_numpy(ops.softmax(logits))
+        said = np.asarray(model_of.predict_on_batch(pictures), dtype=np.float32)[: len(here)]
+        if not np.isfinite(said).all():
+            raise ValueError(f"{known.network} returns values that are not finite for this picture")
+        probabilities[first : first + len(here)] = ops.convert_to_numpy(known.probabilities(said))
         if progress is not None:
             progress(first + len(here), len(blocks))
     return probabilities.reshape(len(corners[0]), len(corners[1]), -1)
@@ -132,11 +141,10 @@ def block_corners(shape: tuple[int, ...], patch: int, stride: int) -> tuple[rang
         First rows, and first columns.
 
     Raises:
-        ValueError: no block fits, or stride is below 1.
+        ValueError: no block fits, stride is below 1, or one of them is no whole number.
     """
-    if stride < 1:
-        raise ValueError(f"stride must be 1 or more, not {stride}")
-    if not 1 <= patch <= min(shape[:2]):
+    whole(stride, "stride", 1)
+    if whole(patch, "patch", -math.inf) < 1 or patch > min(shape[:2]):
         raise ValueError(
             f"a block of {patch} x {patch} pixels does not fit into {shape[0]} x {shape[1]} pixels"
         )
@@ -163,10 +171,29 @@ def block_sums(values: np.ndarray, patch: int, stride: int) -> np.ndarray:
     return sums
 
 
-def _classes(model: keras.Model) -> int:
-    if len(model.output_shape) != 2:
-        raise ValueError(f"{model.name} returns {model.output_shape}, not (N, classes)")
-    return int(model.output_shape[1])
+def _classes(model: keras.Model, picture: npt.ArrayLike) -> int:
+    shape = getattr(model, "output_shape", None)
+    if shape is None:  # a programmed model says it by what it returns
+        said = model.predict_on_batch(as_pictures(picture, "the picture")[np.newaxis])
+        shape = getattr(said, "shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 2:
+        raise ValueError(f"{model.name} returns {shape}, not (N, classes)")
+    return int(shape[1])
+
+
+def _colour(
+    fill: npt.ArrayLike, channels: int, within: tuple[float, float] | None
+) -> npt.NDArray[np.float32]:
+    colour = np.asarray(fill, dtype=np.float32)
+    if colour.shape not in ((), (channels,)):
+        raise ValueError(f"fill must be a number or {channels} colours, not of shape {colour.shape}")
+    if not np.isfinite(colour).all():
+        raise ValueError(f"fill must be finite, not {fill!r}")
+    if within is not None and (colour.min() < within[0] or colour.max() > within[1]):
+        raise ValueError(
+            f"fill must be in [{within[0]:g}, {within[1]:g}], the range of the pictures, not {fill!r}"
+        )
+    return colour
 
 
 def _in_bfloat16(model: keras.Model) -> keras.Model:

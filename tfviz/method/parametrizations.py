@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from tfviz.measures.pictures import as_pictures
 
 Tensor = Any
 
@@ -18,32 +21,34 @@ class Parametrization:
 
     Attributes:
         parameters: what is moved, float32, any shape.
-        to_pictures: parameters -> pictures (N, H, W, 3), differentiable, written with keras.ops.
-        pictures: the pictures that the ascent starts from, (N, H, W, 3).
+        to_pictures: parameters -> pictures (N, H, W, channels), differentiable, written with keras.ops.
+        pictures: the pictures that the ascent starts from, (N, H, W, channels).
+        are_pixels: whether the parameters are the pixels themselves, which alone an ascent clips.
     """
 
     parameters: npt.NDArray[np.float32]
     to_pictures: Callable[[Tensor], Tensor]
     pictures: npt.NDArray[np.float32]
+    are_pixels: bool = False
 
 
 def pixels(start: npt.ArrayLike) -> Parametrization:
     """The picture's own pixels.
 
     Args:
-        start: (N, H, W, 3) or one picture (H, W, 3).
+        start: (N, H, W, channels) or one picture (H, W, channels), floats.
 
     Raises:
-        ValueError: the shape is neither, or a value is not finite.
+        ValueError: the shape is neither, values are whole numbers, or a value is not finite.
     """
-    pictures = np.asarray(start, np.float32)
+    pictures = as_pictures(start, "start", ranks=(3, 4))
     if pictures.ndim == 3:
         pictures = pictures[np.newaxis]
-    if pictures.ndim != 4 or pictures.shape[-1] != 3:
-        raise ValueError(f"start must be (N, H, W, 3) or (H, W, 3), not {pictures.shape}")
-    if not np.isfinite(pictures).all():
-        raise ValueError("start has values that are not finite")
-    return Parametrization(pictures, lambda parameters: parameters, pictures)
+    return Parametrization(pictures, _themselves, pictures, are_pixels=True)
+
+
+def _themselves(parameters: Tensor) -> Tensor:
+    return parameters
 
 
 def fourier(
@@ -55,33 +60,51 @@ def fourier(
     colour; s falls like 1 / f^decay, so that a step of plain gradient ascent moves low frequencies more, by s^2, as if
     preconditioned; the matrix C mixes the colours as natural pictures do. Olah et al. 2017, "Feature Visualization",
     section "Preconditioning and Parameterization" (code: Lucid). The root mean square of s is 1, so that rates
-    compare with those of pixels. In `tfviz.ascend` take clip=None: it would clip the parameters.
+    compare with those of pixels.
 
     Args:
-        start: (N, H, W, 3) or one picture (H, W, 3); values are taken into [1/512, 1 - 1/512], less than
-            half a step of 8 bits from black and white, which the sigmoid reaches nowhere.
+        start: (N, H, W, channels) or one picture (H, W, channels), floats in [0, 1]; values are taken into
+            [1/512, 1 - 1/512], less than half a step of 8 bits from black and white, which the sigmoid reaches nowhere.
         decay: 0: all frequencies alike; 1: as in natural pictures.
-        colour_root: (3, 3) invertible, such as `tfviz.measures.spectrum.colour_root()`; None: the colours move on
-            their own.
+        colour_root: (channels, channels) invertible, such as `tfviz.measures.spectrum.colour_root()`; None: the
+            colours move on their own.
 
     Returns:
-        Parameters (2, N, 3, H, W // 2 + 1): real and imaginary parts at the frequencies of `numpy.fft.rfft2`.
+        Parameters (2, N, channels, H, W // 2 + 1): real and imaginary parts at the frequencies of `numpy.fft.rfft2`.
 
     Raises:
-        ValueError: the shape is neither, or a value is not finite.
+        ValueError: the shape is neither, values are whole numbers, not finite or not in [0, 1], or decay or colour_root
+            make no sense.
     """
-    pictures = np.clip(pixels(start).pictures.astype(np.float64), 1 / 512, 1 - 1 / 512)
+    pictures = as_pictures(start, "start", ranks=(3, 4), within=(0.0, 1.0)).astype(np.float64)
+    pictures = np.clip(pictures if pictures.ndim == 4 else pictures[np.newaxis], 1 / 512, 1 - 1 / 512)
+    if not np.isfinite(decay):
+        raise ValueError(f"decay must be a finite number, not {decay}")
     height, width = pictures.shape[1:3]
     frequency = np.hypot(np.fft.fftfreq(height)[:, np.newaxis], np.fft.rfftfreq(width))
     # Frequency 0 counts as one cycle over the longer side.
     scale = np.maximum(frequency, 1 / max(height, width)) ** -decay
     scale = (scale / np.sqrt(np.mean(scale**2))).astype(np.float32)
-    root = np.eye(3) if colour_root is None else np.asarray(colour_root, np.float64)
+    channels = pictures.shape[-1]
+    root = np.eye(channels) if colour_root is None else np.asarray(colour_root, np.float64)
+    if root.shape != (channels, channels) or not np.isfinite(root).all() or np.linalg.cond(root) > 1e6:
+        raise ValueError(f"colour_root must be an invertible matrix ({channels}, {channels})")
     mixing = root.T.astype(np.float32)
 
     unmixed = np.log(pictures / (1 - pictures)) @ np.linalg.inv(root).T
     transformed = np.fft.rfft2(np.moveaxis(unmixed, -1, 1), norm="ortho") / scale
     parameters = np.stack([transformed.real, transformed.imag]).astype(np.float32)
+    to_pictures = _from_fourier(scale.tobytes(), mixing.tobytes(), height, width, channels)
+    return Parametrization(parameters, to_pictures, pictures.astype(np.float32))
+
+
+@lru_cache(maxsize=8)
+def _from_fourier(
+    scale_bytes: bytes, mixing_bytes: bytes, height: int, width: int, channels: int
+) -> Callable[[Tensor], Tensor]:
+    """Parameters -> pictures; one function for one setting, so that what was compiled with it serves again."""
+    scale = np.frombuffer(scale_bytes, np.float32).reshape(height, width // 2 + 1)
+    mixing = np.frombuffer(mixing_bytes, np.float32).reshape(channels, channels)
     ortho = np.float32(np.sqrt(width / height))  # fft below does not divide by its length, irfft does
 
     def to_pictures(p: Tensor) -> Tensor:
@@ -94,4 +117,4 @@ def fourier(
         values = ops.transpose(ops.irfft(halves, fft_length=width), (0, 2, 3, 1))
         return ops.sigmoid(ops.matmul(values, mixing))
 
-    return Parametrization(parameters, to_pictures, pictures.astype(np.float32))
+    return to_pictures

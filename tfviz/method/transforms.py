@@ -5,6 +5,7 @@ Olah et al. 2017, "Feature Visualization", section "The enemy of feature visuali
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ class Transform:
     Attributes:
         draw: (random, steps) -> the random numbers of each step, (steps, ...): drawn before the loop, so that a
             seed gives the same pictures on every machine.
-        apply: (pictures (N, H, W, 3), one step's numbers) -> pictures of the same shape, by keras.ops.
+        apply: (pictures (N, H, W, channels), one step's numbers) -> pictures of the same shape, by keras.ops.
     """
 
     draw: Callable[[np.random.Generator, int], npt.NDArray[np.floating]]
@@ -39,34 +40,43 @@ def affine(*, shift: float = 8.0, scale: float = 0.1, degrees: float = 10.0) -> 
 
     Returns:
         A transform; what comes into the picture from outside is its mirror image.
+
+    Raises:
+        ValueError: one of the three is negative or not finite, or scale is 1 or more.
     """
+    if not (0 <= shift < math.inf and 0 <= scale < 1 and 0 <= degrees < math.inf):
+        raise ValueError(
+            f"shift and degrees must be 0 or more, scale in [0, 1), not {shift}, {degrees} and {scale}"
+        )
 
     def draw(random: np.random.Generator, steps: int) -> npt.NDArray[np.floating]:
         largest: npt.NDArray[np.floating] = np.array([shift, shift, scale, np.deg2rad(degrees)])
         return random.uniform(-largest, largest, (steps, 4))
 
-    def apply(pictures: Tensor, drawn: Tensor) -> Tensor:
-        from keras import ops
+    return Transform(draw, _moved)
 
-        # Not ops.image.affine_transform: its gradient is that of the inverse change, not exact, and wrong at the edges.
-        count, height, width, colours = pictures.shape
-        cos, sin = (f(drawn[3]) / (1 + drawn[2]) for f in (ops.cos, ops.sin))
-        y = ops.reshape(ops.arange(height, dtype="float32"), (-1, 1)) - (height - 1) / 2
-        x = ops.reshape(ops.arange(width, dtype="float32"), (1, -1)) - (width - 1) / 2
-        # Output pixel (x, y), from the middle, shows the input at (cos x - sin y, sin x + cos y) plus the shift.
-        row = sin * x + cos * y + drawn[0] + (height - 1) / 2
-        column = cos * x - sin * y + drawn[1] + (width - 1) / 2
-        top, left = ops.floor(row), ops.floor(column)
-        flat = ops.reshape(ops.transpose(pictures, (1, 2, 0, 3)), (height * width, count * colours))
-        seen: Tensor = 0.0
-        for down, row_weight in ((0, 1 - (row - top)), (1, row - top)):
-            for right, column_weight in ((0, 1 - (column - left)), (1, column - left)):
-                index = _mirrored(top + down, height) * width + _mirrored(left + right, width)
-                weight = ops.reshape(row_weight * column_weight, (-1, 1))
-                seen = seen + weight * ops.take(flat, ops.reshape(index, (-1,)), axis=0)
-        return ops.transpose(ops.reshape(seen, (height, width, count, colours)), (2, 0, 1, 3))
 
-    return Transform(draw, apply)
+def _moved(pictures: Tensor, drawn: Tensor) -> Tensor:
+    """Pictures shifted, scaled and turned by (rows, columns, scale, radians)."""
+    from keras import ops
+
+    # Not ops.image.affine_transform: its gradient is that of the inverse change, not exact, and wrong at the edges.
+    count, height, width, colours = pictures.shape
+    cos, sin = (f(drawn[3]) / (1 + drawn[2]) for f in (ops.cos, ops.sin))
+    y = ops.reshape(ops.arange(height, dtype="float32"), (-1, 1)) - (height - 1) / 2
+    x = ops.reshape(ops.arange(width, dtype="float32"), (1, -1)) - (width - 1) / 2
+    # Output pixel (x, y), from the middle, shows the input at (cos x - sin y, sin x + cos y) plus the shift.
+    row = sin * x + cos * y + drawn[0] + (height - 1) / 2
+    column = cos * x - sin * y + drawn[1] + (width - 1) / 2
+    top, left = ops.floor(row), ops.floor(column)
+    flat = ops.reshape(ops.transpose(pictures, (1, 2, 0, 3)), (height * width, count * colours))
+    seen: Tensor = 0.0
+    for down, row_weight in ((0, 1 - (row - top)), (1, row - top)):
+        for right, column_weight in ((0, 1 - (column - left)), (1, column - left)):
+            index = _mirrored(top + down, height) * width + _mirrored(left + right, width)
+            weight = ops.reshape(row_weight * column_weight, (-1, 1))
+            seen = seen + weight * ops.take(flat, ops.reshape(index, (-1,)), axis=0)
+    return ops.transpose(ops.reshape(seen, (height, width, count, colours)), (2, 0, 1, 3))
 
 
 def _mirrored(position: Tensor, size: int) -> Tensor:

@@ -20,6 +20,8 @@ from keras import layers
 
 from tfviz.errors import DAMAGED_ARCHIVE, BadFileError
 from tfviz.files.program import asset
+from tfviz.files.reading import read_arrays
+from tfviz.models import layouts
 from tfviz.models.architectures import (
     ARCHITECTURES,
     BATCH_NORM_EPSILON,
@@ -29,13 +31,15 @@ from tfviz.models.architectures import (
     ResNet,
 )
 from tfviz.models.layers import BatchNormalization, Convolution
-from tfviz.weights import port
+from tfviz.weights import port, readers
 
 CLASSES = 10
 SIDE = 32
 Colour = Sequence[float]
 Norm = Mapping[str, float]
 Array = npt.NDArray[Any]
+
+_MOST_PARAMETERS = 300_000_000  # those that come with the program have 4 million
 
 BUNDLED = {"cifar_cnn": asset("cifar_cnn.npz"), "cifar_resnet": asset("cifar_resnet.npz")}
 """The trained weights that come with the project (how they were made: tfviz/assets/README.md)."""
@@ -175,37 +179,62 @@ def save(
 
 
 def load(name: str, path: Path, *, normalize: bool = True) -> keras.Model:
-    """Builds a network from a file that `save` wrote.
+    """Builds a network from a file that `save` wrote, or Keras.
 
     Args:
         name: "cifar_cnn" or "cifar_resnet".
-        path: the file.
+        path: the file. What Keras writes of a model (`.weights.h5`, `.keras`) has only its variables: they go into the
+            architecture that comes with the program, which takes off the pictures what it did before.
         normalize: as for `build`.
 
     Raises:
         BadFileError: the file is missing, damaged, or another network's.
     """
+    if path.suffix in (".h5", ".keras"):
+        model = load(name, BUNDLED[name], normalize=normalize)
+        layouts.fill(model, (), readers.read(path), path=path)
+        return model
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            about = json.loads(str(stored["about"]))
-            variables: Mapping[str, Array] = {key: stored[key] for key in stored.files if key != "about"}
+        variables = read_arrays(path)
+    except BadFileError as error:
+        cause = error.__cause__
+        reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else cause
+        raise BadFileError(
+            f"{path} cannot be read as weights that this program wrote ({reason}): check the path, or get the file "
+            "again."
+        ) from error
+    try:
+        about = json.loads(str(variables.pop("about")))
         if about["network"] != name:
             raise BadFileError(
                 f"{path} holds the weights of {about['network']}, not of {name}: name that one."
             )
+        architecture = ARCHITECTURES[name].from_json(about["architecture"])
+        if _claimed(architecture) > _MOST_PARAMETERS:
+            raise BadFileError(f"{path} claims a network far larger than its weights. Do not use it.")
         model = build(
             name,
-            ARCHITECTURES[name].from_json(about["architecture"]),
+            architecture,
             mean=about["mean"],
             std=about["std"],
             normalize=normalize,
             # The first files did not say it: they were written with what is still the default.
             batch_norm_epsilon=about.get("batch_norm_epsilon", BATCH_NORM_EPSILON),
         )
-    except OSError as error:
-        raise BadFileError(f"{path} cannot be read ({error.strerror or error}): check the path.") from error
     except DAMAGED_ARCHIVE as error:
         raise BadFileError(f"{path} is damaged, or not weights of {name} that this program wrote.") from error
     rows = tuple(port.Row(variable.path, variable.path) for variable in model.weights)
     port.assign(model, rows, variables, path=path)
     return model
+
+
+def _claimed(architecture: Architecture) -> int:
+    """At least as many parameters as a network of these measures has in its convolutions, of which most are."""
+    if isinstance(architecture, PlainCnn):
+        kernel, width = max(architecture.kernels), max(*architecture.filters, *architecture.units)
+        layers = len(architecture.kernels) + len(architecture.units)
+    else:
+        kernel = max(architecture.kernel, architecture.stem_kernel)
+        width = max(*architecture.widths, architecture.stem_width or 0)
+        layers = 2 * sum(architecture.blocks) + 2 * len(architecture.widths) + 2
+    return kernel**2 * width**2 * layers

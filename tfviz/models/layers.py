@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from tfviz import backend
@@ -180,3 +181,72 @@ class BatchNormalization(keras.layers.BatchNormalization):
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + value * (1 - self.momentum))
         return normalised
+
+
+@keras.saving.register_keras_serializable(package="tfviz")
+class Held(keras.layers.Layer):
+    """The same value for each picture of a batch, whatever the picture is: for the other inputs of a network.
+
+    Args:
+        value: Of one picture.
+        **kwargs: Passed on to `keras.layers.Layer`.
+    """
+
+    def __init__(self, value: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.value = np.asarray(value)
+
+    def call(self, pictures: Any) -> Any:
+        """Returns (N, ...) for N pictures."""
+        value = ops.convert_to_tensor(self.value)[None]
+        return ops.repeat(value, ops.shape(pictures)[0], axis=0)
+
+    def compute_output_spec(self, pictures: Any) -> Any:
+        """Its own type and shape, which are not the pictures'."""
+        return keras.KerasTensor((pictures.shape[0], *self.value.shape), str(self.value.dtype))
+
+    def get_config(self) -> dict[str, Any]:
+        """What a saved model needs to make this layer again."""
+        return {**super().get_config(), "value": self.value.tolist()}
+
+
+@keras.saving.register_keras_serializable(package="tfviz")
+class TwoClasses(keras.layers.Layer):
+    """The logits (0, z) of two classes from the logit z of one: their softmax is (1 - sigmoid(z), sigmoid(z))."""
+
+    def call(self, x: Any) -> Any:
+        """Returns (N, 2) from (N, 1)."""
+        return ops.concatenate([ops.zeros_like(x), x], axis=-1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Twice the columns."""
+        return (*input_shape[:-1], 2)
+
+
+@keras.saving.register_keras_serializable(package="tfviz")
+class LogProbabilities(keras.layers.Layer):
+    """Logits from probabilities: log p, of which the softmax is p again, or the log-odds, of which the sigmoid is.
+
+    A probability below 1e-30, and for the log-odds one nearer to 1 than float32 tells apart, counts as that.
+
+    Args:
+        odds: Whether each class is by itself.
+        **kwargs: Passed on to `keras.layers.Layer`.
+    """
+
+    def __init__(self, odds: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.odds = odds
+
+    def call(self, p: Any) -> Any:
+        """Returns the logits (N, classes)."""
+        logarithm = ops.log(ops.maximum(p, 1e-30))
+        return logarithm - ops.log(ops.maximum(1 - p, 2.0**-25)) if self.odds else logarithm
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The shape does not change."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """What a saved model needs to make this layer again."""
+        return {**super().get_config(), "odds": self.odds}

@@ -30,9 +30,9 @@ def fill(
 ) -> None:
     """Copies a file's tensors into the model's variables, all of them or none.
 
-    The layout is the one of which most tensors are there; whether all are, `port.assign` decides. Integers
-    and single numbers that the layout does not name are settings of an operator (an ONNX Reshape's shape, a
-    Dropout's ratio), not weights: they are left out.
+    The layout is the one of which most tensors are there, those in which Keras itself writes the model among them;
+    whether all are, `port.assign` decides. Integers and single numbers that the layout does not name are settings of
+    an operator (an ONNX Reshape's shape, a Dropout's ratio), not weights: they are left out.
 
     Args:
         model: The network to fill.
@@ -43,6 +43,7 @@ def fill(
     Raises:
         BadFileError: The tensors are not those of any layout. The model is unchanged.
     """
-    layout = max(layouts, key=lambda layout: sum(row.source in tensors for row in layout.rows))
+    saved = (Layout("Keras' own", rows, ignored=("optimizer*",)) for rows in port.rows_of_keras(model))
+    layout = max((*layouts, *saved), key=lambda layout: sum(row.source in tensors for row in layout.rows))
     settings = [name for name, tensor in tensors.items() if not tensor.ndim or tensor.dtype.kind in "biu"]
     port.assign(model, layout.rows, tensors, ignored=(*layout.ignored, *settings), path=path)

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from tfviz.models import layouts
+from tfviz.models import description, layouts
 from tfviz.models.networks import NETWORKS, TRAINED_HERE
 from tfviz.weights import fetch, readers
 from tfviz.weights.catalog import CATALOG
@@ -28,9 +28,9 @@ def load(
 
     Args:
         name: "alexnet", "alexnet_features", "caffe_alexnet", "squeezenet", "cifar_cnn" or "cifar_resnet".
-        weights: A file of weights, in any layout that the network's module lists; for the CIFAR-10 networks one that a
-            training here wrote. None: the published weights, downloaded unless they are in the cache; for the CIFAR-10
-            networks those that come with the program.
+        weights: A file of weights, in any layout that the network's module lists, or what Keras saved of the network;
+            for the CIFAR-10 networks also one that a training here wrote. None: the published weights, downloaded
+            unless they are in the cache; for the CIFAR-10 networks those that come with the program.
         normalize: Whether preprocessing is the first layer. If not, the network's own input goes in.
         offline: Whether to make do with what is in the cache.
         user_files: Files that the user has, by network, to take in place of a download.
@@ -54,7 +54,7 @@ def load(
         model: keras.Model = cifar.load(
             name, Path(weights) if weights else cifar.BUNDLED[name], normalize=normalize
         )
-        return model
+        return _described(model, normalize)
     if name not in NETWORKS:
         known = ", ".join(sorted([*NETWORKS, *TRAINED_HERE]))
         raise ValueError(f"There is no network {name!r}; there are {known}.")
@@ -64,7 +64,15 @@ def load(
     model = getattr(module, network.build)(**shape, normalize=normalize)
     path = Path(weights) if weights else fetch.fetch(name, offline=offline, user_files=user_files or {}).path
     layouts.fill(model, getattr(module, network.layouts), readers.read(path), path=path)
-    return model
+    return _described(model, normalize)
+
+
+def _described(model: keras.Model, normalize: bool) -> keras.Model:
+    """A network of this program, with what is known of it: it ends before its softmax."""
+    output: description.Output = "logits" if len(model.output_shape) == 2 else "maps"
+    pictures = "[0,1]" if normalize else None
+    said = description.Description(model.name, model.input_shape[1:], pictures, output=output, head="softmax")
+    return description.describe(model, said)
 
 
 def variables_sha256(model: keras.Model) -> str:

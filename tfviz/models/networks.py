@@ -29,3 +29,6 @@ NETWORKS = {
 
 TRAINED_HERE = ("cifar_cnn", "cifar_resnet")
 """Networks whose weights come with the program; `tfviz.models.cifar` builds and loads them."""
+
+OWN = "own"
+"""The user's own network, in place of one of these."""

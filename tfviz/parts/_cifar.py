@@ -13,10 +13,20 @@ import numpy.typing as npt
 
 from tfviz import backend, language
 from tfviz.data import cifar10
-from tfviz.errors import DataUnavailableError
+from tfviz.errors import BadFileError, DataUnavailableError
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
-from tfviz.experiment.part import Drawing, Findings, Number
+from tfviz.experiment.lab import Lab, close_to, exact
+from tfviz.experiment.part import (
+    Again,
+    Drawing,
+    Findings,
+    NotHandedInError,
+    NotMeasurableError,
+    Number,
+    array,
+    measuring,
+)
 from tfviz.language import gettext as _
 from tfviz.language import marked, ngettext
 
@@ -276,11 +286,8 @@ def _numbers(record: Record, accuracy: float, loss: float, confusion: Array, lab
         # Training and validation pictures judged alike: what is left between them is over-fitting.
         numbers["gap_accuracy"] = on(clean["train_accuracy"] - clean["validation_accuracy"])
         numbers["gap_loss"] = on(clean["validation_loss"] - clean["train_loss"], "nats")
-    recall = np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1)
-    for name, value in zip(cifar10.CLASSES, recall, strict=True):
-        numbers[f"accuracy_{name}"] = Number(float(value), "", label)
-    off_diagonal = confusion - np.diag(np.diag(confusion))
-    numbers["most_confused"] = Number(int(off_diagonal.max()), "pictures", label)
+    for name, count in _of_confusion(confusion).items():
+        numbers[name] = Number(count, "pictures" if name == "most_confused" else "", label)
     if seeds := record.seeds:
         accuracies = [seed.accuracy for seed in seeds]
         numbers["seeds"] = on(len(seeds))
@@ -289,6 +296,14 @@ def _numbers(record: Record, accuracy: float, loss: float, confusion: Array, lab
             numbers["std_test_accuracy"] = on(float(np.std(accuracies, ddof=1)), label=averaged)
         numbers["longest_minutes"] = on(max(seed.seconds for seed in seeds) / 60, "min")
     return numbers
+
+
+def _of_confusion(confusion: Array) -> dict[str, float]:
+    """Of each class the share that is right, and the count of the most frequent mistake."""
+    recall = np.diag(confusion) / np.maximum(confusion.sum(axis=1), 1)
+    off_diagonal = confusion - np.diag(np.diag(confusion))
+    found = {f"accuracy_{name}": float(value) for name, value in zip(cifar10.CLASSES, recall, strict=True)}
+    return found | {"most_confused": int(off_diagonal.max())}
 
 
 def _curves(record: Record) -> dict[str, Array]:
@@ -538,3 +553,129 @@ def what_validation_does(findings: Findings) -> str:
         "near": _("The validation loss ends near its lowest."),
         "above": _("The validation loss is lowest before the end of the training."),
     }[found["ends"]]
+
+
+_FLIPPED = 40
+"""Test pictures that may be in another cell of the confusion matrix than the record says: of the bundled weights, which
+are rounded to 16 bits, 15 and 12 are."""
+_LOSS = 5e-4
+"""The same for the loss, nats: it is off by 0.00002 and 0.00012."""
+_SAMPLE = 1000
+"""Test pictures that the grader's network looks at, where there is no record of the data set."""
+_DEVIATIONS = 5
+"""By so many standard deviations the mean over the sample may be off."""
+
+
+def again(network: str, findings: Findings, lab: Lab) -> dict[str, Again]:
+    """The recorded training from the grader's copy of it; one of the user's own from its confusion matrix and curves.
+
+    Args:
+        network: "cifar_cnn" or "cifar_resnet".
+        findings: what was handed in.
+        lab: data, for a data set of which there is no record.
+    """
+    found: dict[str, Again] = {}
+    with measuring(found, *findings.numbers):
+        tested_on = findings.facts.get("tested_on")
+        confusion = _confusion(findings, tested_on)
+        accuracy = float(np.trace(confusion) / confusion.sum())
+        if findings.facts.get("trained_now") is True:
+            return _of_own_training(findings, accuracy, confusion)
+        record = _trained(network, lab.context(None)).record
+        for name, values in _curves(record).items():
+            stored = array(findings, name, values.shape, dtype="float64")
+            close_to(values, stored, 0.0, f"the array {name} is not the recorded training's")
+        tested_now = findings.facts.get("tested_now") is True
+        if tested_on == record.test.data:
+            loss = Again(record.test.loss, _LOSS if tested_now else 0.0)
+            moved = int(np.abs(confusion - np.array(record.test.confusion)).sum()) // 2
+            if moved > (_FLIPPED if tested_now else 0):
+                raise NotHandedInError(
+                    f"the array confusion is not that of the recorded network; pictures that differ: {moved}"
+                )
+        else:
+            loss = _of_sample(network, record, str(tested_on), accuracy, lab)
+        assert loss.value is not None
+        label = label_of(network, record.preset.name, record.data, str(tested_on), record.test.views)
+        found |= as_labelled(findings, _numbers(record, accuracy, loss.value, confusion, label))
+        if found["test_loss"].value is not None:
+            found["test_loss"] = loss
+    return found
+
+
+def as_labelled(findings: Findings, own: Mapping[str, Number]) -> dict[str, Again]:
+    """The grader's own numbers, for those that were handed in as numbers of the same network."""
+    return {
+        name: exact(number.value)
+        if name not in findings.numbers or findings.numbers[name].network == number.network
+        else Again(None, reason=f"this is a number of {number.network}", theirs=True)
+        for name, number in own.items()
+    }
+
+
+def _confusion(findings: Findings, tested_on: Any) -> Array:
+    """The confusion matrix that was handed in."""
+    classes = len(cifar10.CLASSES)
+    confusion = array(findings, "confusion", (classes, classes), (0, 1_000_000), "int64")
+    if tested_on in (cifar10.ORIGINAL, cifar10.JPEG_COPY) and (confusion.sum(axis=1) != 1000).any():
+        raise NotHandedInError("the array confusion is not of 1,000 pictures of each class")
+    if not confusion.sum():
+        raise NotHandedInError("the array confusion is of no picture")
+    return confusion
+
+
+def _of_own_training(findings: Findings, accuracy: float, confusion: Array) -> dict[str, Again]:
+    """What the confusion matrix and the curves of a training say; its weights are not handed in."""
+    found = {"test_accuracy": exact(accuracy)}
+    found |= {name: exact(value) for name, value in _of_confusion(confusion).items()}
+    for split in ("train", "validation"):
+        for name in (f"{split}_loss", f"{split}_accuracy"):
+            with measuring(found, f"last_{name}"):
+                found[f"last_{name}"] = exact(array(findings, name, (None,), dtype="float64")[-1])
+    with measuring(found, "epochs", "minutes", "seconds", "seconds_per_epoch"):
+        minutes = array(findings, "minutes", (None,), (0.0, np.inf), "float64")
+        found |= {
+            "epochs": exact(len(minutes)),
+            "minutes": exact(minutes[-1]),
+            "seconds": exact(60 * minutes[-1]),
+            "seconds_per_epoch": exact(60 * minutes[-1] / len(minutes)),
+        }
+    return found
+
+
+def _of_sample(network: str, record: Record, tested_on: str, accuracy: float, lab: Lab) -> Again:
+    """The test loss as a sample of the test pictures gives it, if the accuracy may be the sample's.
+
+    Raises:
+        NotMeasurableError: the grader's CIFAR-10 is another, or is not there.
+        NotHandedInError: the accuracy is too far from the sample's.
+    """
+    from tfviz.models import cifar
+    from tfviz.training.evaluate import judge, logits_of
+
+    try:
+        test = lab.cifar_test()
+    except (BadFileError, DataUnavailableError) as error:  # the grader's own, nothing that was handed in
+        raise NotMeasurableError(str(error)) from error
+    if test.source != tested_on:
+        raise NotMeasurableError(f"it was tested on other pictures than the grader’s {test.source}")
+
+    def judged() -> dict[str, float]:
+        count = min(_SAMPLE, len(test.labels))
+        chosen = np.random.default_rng(lab.seed).choice(len(test.labels), count, replace=False)
+        labels = test.labels[chosen]
+        model = cifar.load(network, cifar.BUNDLED[network])
+        found = judge(logits_of(model, test.pictures[chosen], record.test.views), labels)
+        losses = -np.log(np.maximum(found.probabilities[np.arange(count), labels], np.finfo(np.float32).tiny))
+        return {"accuracy": found.accuracy, "loss": found.loss, "deviation": float(losses.std()), "n": count}
+
+    own = lab.once(
+        {"part": network, "network": None, "data": cifar10.sha256(test), "seed": lab.seed, "sample": _SAMPLE},
+        judged,
+    )
+    share, room = own["accuracy"], _DEVIATIONS / own["n"] ** 0.5
+    if abs(accuracy - share) > room * max(share * (1 - share), 1 / own["n"]) ** 0.5:
+        raise NotHandedInError(
+            f"the array confusion says {accuracy:.4g} are right; of {own['n']:.0f} of the pictures {share:.4g} are"
+        )
+    return Again(own["loss"], room * own["deviation"])

@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 import tfviz
+from tfviz.experiment.lab import extreme, probability_of
+from tfviz.experiment.part import Again, Findings, array, measuring
 from tfviz.language import gettext as _
 from tfviz.language import marked
 
@@ -138,6 +140,42 @@ def toward_class(
     scored = ascents(tfviz.objectives.log_probability(k), logarithm_rate)
     by_logarithm = replace(scored, probability=np.exp(scored.probability))
     return TowardClass(published, by_logarithm, np.array(sorted(keep)))
+
+
+def ends_again(
+    findings: Findings, model: keras.Model, k: int, count: int, counted: str
+) -> tuple[dict[str, Again], dict[str, Array]]:
+    """What both parts report of the last pictures, measured again on them.
+
+    Of the repeats and of the way no picture was kept.
+
+    Args:
+        findings: what was handed in.
+        model: the grader's.
+        k: the class.
+        count: how many starts.
+        counted: what they are, as the numbers are named: "seed", "ship".
+
+    Returns:
+        The numbers; and of the objectives "published" and "logarithm" those pictures (count, H, W, 3) that are sound.
+    """
+    found: dict[str, Again] = {}
+    pictures: dict[str, Array] = {}
+    whole = {
+        "published": [f"published_probability{suffix}" for suffix in ("", "_lowest", "_highest")],
+        "logarithm": ["target_probability"],
+    }
+    for objective, names in whole.items():
+        each = [f"{names[0]}_{counted}_{index}" for index in range(count)]
+        with measuring(found, *names, *each):
+            last = array(findings, objective, (count, *model.input_shape[1:]), (0.0, 1.0))
+            ends = [probability_of(logits, k) for logits in np.asarray(model(last))]
+            found |= zip(each, ends, strict=True)
+            lowest, highest = extreme(ends, min), extreme(ends, max)
+            values = (ends[0], lowest, highest) if objective == "published" else (lowest,)
+            found |= zip(names, values, strict=True)
+            pictures[objective] = last
+    return found, pictures
 
 
 def strip(arrays: Mapping[str, Array]) -> Figure:

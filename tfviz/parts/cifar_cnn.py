@@ -17,7 +17,8 @@ import numpy as np
 
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
-from tfviz.experiment.part import Drawing, Findings
+from tfviz.experiment.lab import Lab
+from tfviz.experiment.part import Again, Drawing, Findings
 from tfviz.language import gettext as _
 from tfviz.language import marked
 from tfviz.parts import _cifar
@@ -205,3 +206,8 @@ def _study_drawn(study: Mapping[str, Any]) -> Drawing:
         lambda: by_seed(variants),
         finding,
     )
+
+
+def again(findings: Findings, settings: Settings, lab: Lab) -> Mapping[str, Again]:
+    """See `tfviz.parts._cifar.again`."""
+    return _cifar.again(ID, findings, lab)

@@ -9,7 +9,7 @@ Alone: python run_all.py --only cifar_resnet --data-dir DIR [--train fast]
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 import numpy as np
@@ -17,9 +17,10 @@ import numpy as np
 from tfviz.data import cifar10
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Comparison, Expected
-from tfviz.experiment.part import Drawing, Findings, Number
-from tfviz.files.atomic import read_json
+from tfviz.experiment.lab import Lab, close_to
+from tfviz.experiment.part import Again, Drawing, Findings, Number, array, measuring
 from tfviz.files.program import asset
+from tfviz.files.reading import read_json
 from tfviz.language import gettext as _
 from tfviz.language import marked, ngettext
 from tfviz.parts import _cifar
@@ -57,6 +58,8 @@ SETTINGS_EPOCHS = 128
 """What the published settings say; the published log ends at 100."""
 PUBLISHED_NETWORK = _cifar.label_of(ID, "published", cifar10.JPEG_COPY, cifar10.JPEG_COPY)
 """How numbers are labelled that `tfviz/assets/cifar_published.json` records, not the training that is shown."""
+_OTHERS = {"l2": "L2", "dropout": "dropout"}
+"""How the trainings that differ from the published settings are labelled."""
 
 _OWN = ("cifar_resnet (published)",)
 _JPEG_COPY = marked(
@@ -118,8 +121,8 @@ def published_network() -> Findings:
 
     Returns:
         Numbers, all named "published_network_...": of each seed (..._seed_N), the middle of the seeds, number by
-        number, and of the one with a penalty (..._l2_...). Arrays: the curves, (seeds, epochs). Facts: how it was
-        trained, and the curves' middle at the epochs that were published.
+        number, and of those with a penalty (..._l2_...) and with dropout (..._dropout_...). Arrays: the curves,
+        (seeds, epochs). Facts: how it was trained, and the curves' middle at the epochs that were published.
     """
     from tfviz.training.record import Record
 
@@ -144,12 +147,16 @@ def published_network() -> Findings:
         for record, value in zip(records, values, strict=True):
             numbers[f"{name}_seed_{record.seed}"] = Number(value, unit, label)
 
-    penalised = stored["penalised"]
-    with_penalty = _cifar.label_of(ID, f"{first.preset.name} with L2", first.data, first.test.data)
-    last = {name: value for name, value in penalised["epochs"][-1].items() if name != "seconds"}
-    last |= {"test_accuracy": penalised["accuracy"], "test_loss": penalised["loss"]}
-    for name, value in last.items():
-        numbers[f"l2_{name}"] = Number(value, "nats" if name.endswith("_loss") else "", with_penalty)
+    others = {"l2": stored["penalised"], "dropout": stored["dropout"]}
+    for other, training in others.items():
+        trained = _cifar.label_of(
+            ID, f"{first.preset.name} with {_OTHERS[other]}", first.data, first.test.data
+        )
+        last = {name: value for name, value in training["epochs"][-1].items() if name != "seconds"}
+        last |= {"test_accuracy": training["accuracy"], "test_loss": training["loss"]}
+        for name, value in last.items():
+            unit = "nats" if name.endswith("_loss") else ""
+            numbers[f"{other}_{name}"] = Number(value, unit, trained)
 
     shown = [row[0] for row in PUBLISHED_EPOCHS if row[0] <= len(first.epochs)]
     facts = {
@@ -163,8 +170,11 @@ def published_network() -> Findings:
             for epoch in shown
         },
         "lowest_after": sorted(int(values.argmin()) + 1 for values in curves["validation_loss"]),
-        "l2": penalised["l2"],
-        "l2_epochs": len(penalised["epochs"]),
+        "l2": others["l2"]["l2"],
+        "dropout": others["dropout"]["rate"],
+        "dropouts_tried": [tried["dropout"] for tried in others["dropout"]["tried"]],
+        "tried_epochs": others["dropout"]["tried"][0]["epochs"],
+        **{f"{other}_epochs": len(training["epochs"]) for other, training in others.items()},
     }
     return Findings(
         {f"published_network_{name}": number for name, number in numbers.items()},
@@ -242,3 +252,15 @@ def _beside_published(findings: Findings, last: np.ndarray) -> str:
         theirs=_cifar.percent(float(last[2])),
         last=int(last[0]),
     )
+
+
+def again(findings: Findings, settings: Settings, lab: Lab) -> Mapping[str, Again]:
+    """See `tfviz.parts._cifar.again`; the published network from the grader's copy of its record."""
+    found, record = _cifar.again(ID, findings, lab), published_network()
+    with measuring(found, *record.numbers):
+        for name, values in record.arrays.items():
+            stored = array(findings, name, values.shape, dtype="float64")
+            close_to(values, stored, 0.0, f"the array {name} is not the recorded training's")
+        # What `measuring` above said of these numbers, it said of the shown training.
+        found |= _cifar.as_labelled(findings, record.numbers)
+    return found

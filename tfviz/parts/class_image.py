@@ -9,7 +9,7 @@ Alone: python run_all.py --only class_image
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,14 +17,17 @@ import numpy.typing as npt
 
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
-from tfviz.experiment.part import Drawing, Findings
+from tfviz.experiment.lab import Lab
+from tfviz.experiment.part import Again, Drawing, Findings, network_of
 from tfviz.language import gettext as _
 from tfviz.language import marked
 
 ID = "class_image"
 TITLE = marked("A picture called a retriever")
+TITLE_ON_ANY = marked("A picture of noise that the network is sure of")
 TRACK = "B"
 NETWORKS = ("alexnet", "squeezenet")
+ANY_NETWORK = True
 INPUTS: tuple[str, ...] = ()
 
 
@@ -72,7 +75,7 @@ EXPECTED = (
         0.0,
         "own bound",
         marked("the log-probability’s lowest of all seeds"),
-        (),
+        NETWORKS,
         "at least",
         label=marked("probability, on its logarithm"),
     ),
@@ -81,9 +84,12 @@ EXPECTED = (
 
 def run(settings: Settings, context: Context) -> Findings:
     """Ascend on the probability and on its logarithm, from the same noise, for every seed."""
-    model = context.model()
-    from tfviz.data.labels import imagenet_classes
+    from tfviz.parts._own import class_names, require_classes, target_class
     from tfviz.parts._toward_class import toward_class
+
+    model = context.model()
+    require_classes(model)
+    target = target_class(context, settings.target)
 
     # The first seed's noise is that of conv1_units; the others follow from it.
     random = context.random()
@@ -94,7 +100,7 @@ def run(settings: Settings, context: Context) -> Findings:
     keep = sorted({round(step) for step in np.linspace(0, settings.steps, settings.pictures)})
     both = toward_class(
         model,
-        settings.target,
+        target,
         starts,
         random,
         repeats=settings.repeats,
@@ -110,13 +116,19 @@ def run(settings: Settings, context: Context) -> Findings:
         numbers[f"{which}_chaotic"] = context.number(ascents.chaotic(settings.chaotic), "seeds")
         for seed in range(settings.seeds):
             numbers[f"{which}_probability_seed_{seed}"] = context.repeated(ascents.probability[-1, :, seed])
-    return Findings(numbers, both.arrays(), {"class": imagenet_classes()[settings.target]})
+    facts = {
+        "class": class_names(context, model)[target],
+        "class_index": target,
+        "shape": list(starts.shape[1:]),
+    }
+    return Findings(numbers, both.arrays(), facts)
 
 
 def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """The first seed's strip for both objectives, the last pictures of every seed, and the probability."""
     from tfviz import figures as draw
     from tfviz.figures import live
+    from tfviz.parts._own import in_colours
     from tfviz.parts._toward_class import (
         OBJECTIVES,
         ends,
@@ -127,7 +139,9 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
         strip,
     )
 
-    arrays, name = findings.arrays, findings.facts["class"]
+    pictures = [name for which in OBJECTIVES for name in (which, f"{which}_strip")]
+    arrays = {**findings.arrays, **{each: in_colours(findings.arrays[each]) for each in pictures}}
+    name = findings.facts["class"]
     last = {which: arrays[f"{which}_probability"][-1] for which in OBJECTIVES}
     sure = {which: int(np.sum(each[0] >= settings.sure)) for which, each in last.items()}
     first = {which: percent(each[0, 0]) for which, each in last.items()}
@@ -233,3 +247,12 @@ def _last_shows(published: int, logarithm: int, seeds: int) -> str:
     return _(
         "Of {seeds} seeds the logarithm arrives from {logarithm}, the probability from {published}."
     ).format(seeds=seeds, logarithm=logarithm, published=published)
+
+
+def again(findings: Findings, settings: Settings, lab: Lab) -> Mapping[str, Again]:
+    """The last pictures' probabilities."""
+    from tfviz.parts._toward_class import ends_again
+
+    model = lab.model(network_of(findings))
+    found, _pictures = ends_again(findings, model, settings.target, settings.seeds, "seed")
+    return found

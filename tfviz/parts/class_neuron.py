@@ -8,7 +8,8 @@ Alone: python run_all.py --only class_neuron
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,8 @@ import numpy.typing as npt
 import tfviz
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
-from tfviz.experiment.part import Drawing, Findings, Number
+from tfviz.experiment.lab import Lab, combined, exact, probability_of, rounded, scores
+from tfviz.experiment.part import Again, Drawing, Findings, Number, array, measuring, network_of
 from tfviz.language import gettext as _
 from tfviz.language import marked, ngettext
 
@@ -25,8 +27,10 @@ Array = npt.NDArray[np.floating]
 
 ID = "class_neuron"
 TITLE = marked("The jellyfish unit of the last layer")
+TITLE_ON_ANY = marked("The unit of one class in the last layer")
 TRACK = "A"
 NETWORKS = ("alexnet", "caffe_alexnet", "squeezenet")
+ANY_NETWORK = True
 INPUTS: tuple[str, ...] = ()
 
 
@@ -87,14 +91,14 @@ def run(settings: Settings, context: Context) -> Findings:
     """The same descent with three rates, two of them repeated."""
     own = context.network in settings.own_coordinates
     model = context.model(normalize=not own)
-    from scipy.special import softmax
-
-    from tfviz.data.labels import imagenet_classes
-    from tfviz.measures import spectrum
     from tfviz.method.ascent import falling
+    from tfviz.parts._own import class_names, in_proportion, probabilities, require_classes, target_class
     from tfviz.parts._repeats import apart, rounded_apart
 
-    logit = tfviz.objectives.logit(settings.class_index)
+    require_classes(model)
+    target = target_class(context, settings.class_index)
+    block = max(1, round(in_proportion(context, settings.block, model.input_shape[1:])))
+    logit = tfviz.objectives.logit(target)
     goal = settings.weight * logit - tfviz.priors.l2()
     random = context.random()
     start = random.normal(0, settings.noise_std, model.input_shape[1:])
@@ -106,20 +110,17 @@ def run(settings: Settings, context: Context) -> Findings:
     }
 
     on, repeated = context.number, context.repeated
-    names = imagenet_classes()
+    names = class_names(context, model)
     numbers: dict[str, Number] = {}
     arrays: dict[str, Array] = {"steps": np.array(settings.keep)}
 
     def measure(pictures: Array, suffix: str) -> tuple[dict[str, list[float]], list[str]]:
-        """What is measured of each picture (repeats, H, W, 3), also as numbers; and what the network calls it."""
+        """What is measured of each picture (repeats, H, W, colours), also as numbers; and what the network calls it."""
         logits = np.asarray(model(pictures)).astype(np.float64)
         measured = {
-            "activation": logits[:, settings.class_index].tolist(),
-            "probability": softmax(logits, axis=1)[:, settings.class_index].tolist(),
-            "largest_value": np.abs(pictures).max(axis=(1, 2, 3)).tolist(),
-            "covered_fraction": [covered_fraction(picture, settings.block) for picture in pictures],
-            "spectrum_slope": [spectrum.slope(picture) for picture in pictures],
-            "total_variation": [spectrum.total_variation(picture) for picture in pictures],
+            "activation": logits[:, target].tolist(),
+            "probability": probabilities(model, logits)[:, target].tolist(),
+            **{name: [of(picture) for picture in pictures] for name, of in _of_picture(block).items()},
         }
         for name, values in measured.items():
             numbers[f"{name}{suffix}"] = repeated(values) if len(values) > 1 else on(values[0])
@@ -153,20 +154,34 @@ def run(settings: Settings, context: Context) -> Findings:
     numbers["start_activation"] = on(arrays["logit_published"][0])
     numbers["start_objective"] = on(arrays["objective_published"][0])
     numbers["objective_gain"] = repeated(objectives["falling"].astype(np.float64) - objectives["published"])
-    facts = {"own_coordinates": own, "class_name": names[settings.class_index], "winners": winners}
+    facts = {"own_coordinates": own, "class_name": names[target], "winners": winners}
+    if context.own is not None:
+        facts |= {"class_index": target, "block": block}
     return Findings(numbers, arrays, facts)
+
+
+def _of_picture(block: int) -> dict[str, Callable[[Array], float]]:
+    """What is measured of a picture (H, W, colours) without the network, by the numbers' names."""
+    from tfviz.measures import spectrum
+
+    return {
+        "largest_value": lambda picture: float(np.abs(picture).max()),
+        "covered_fraction": lambda picture: covered_fraction(picture, block),
+        "spectrum_slope": spectrum.slope,
+        "total_variation": spectrum.total_variation,
+    }
 
 
 def covered_fraction(picture: Array, block: int) -> float:
     """How much of a picture is drawn on: the part of its whole blocks with at least a tenth of the mean power.
 
     Args:
-        picture: (H, W, 3), 0 where nothing is.
+        picture: (H, W, colours), 0 where nothing is.
         block: side, pixels.
     """
     rows, columns = (size // block for size in picture.shape[:2])
     whole = picture[: rows * block, : columns * block].astype(np.float64)
-    power = np.mean(whole.reshape(rows, block, columns, block, 3) ** 2, axis=(1, 3, 4))
+    power = np.mean(whole.reshape(rows, block, columns, block, -1) ** 2, axis=(1, 3, 4))
     return float(np.mean(power >= 0.1 * power.mean()))
 
 
@@ -175,13 +190,17 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     from tfviz import figures as draw
     from tfviz.figures import live
     from tfviz.figures.style import number
+    from tfviz.parts._own import in_colours
 
     arrays, facts = findings.arrays, findings.facts
     steps = [int(step) for step in arrays["steps"]]
     labels = {run: _(label) for run, label in _RUNS.items()}
     name, winners = facts["class_name"], facts["winners"]
     pictures = {
-        run: [draw.stretched(picture, settings.shown_deviations) for picture in arrays[f"pictures_{run}"]]
+        run: [
+            in_colours(draw.stretched(picture, settings.shown_deviations))
+            for picture in arrays[f"pictures_{run}"]
+        ]
         for run in labels
     }
     if set(winners["falling"]) != {name}:
@@ -279,3 +298,38 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
             balance,
         ),
     )
+
+
+def again(findings: Findings, settings: Settings, lab: Lab) -> Mapping[str, Again]:
+    """All that the first repeat's start and last pictures show; of the others no picture was kept."""
+    label = network_of(findings)
+    own = (label or "").partition(" ")[0] in settings.own_coordinates
+    model = lab.model(label, normalize=not own)
+    logit = tfviz.objectives.logit(settings.class_index)
+    goal = settings.weight * logit - tfviz.priors.l2()
+    of_picture = _of_picture(settings.block)
+    found: dict[str, Again] = {}
+
+    def measure(picture: Array, suffix: str) -> dict[str, Again]:
+        """The numbers of one picture (H, W, 3); and its objective and squared norm."""
+        logits = np.asarray(model(picture[np.newaxis]))[0]
+        largest = np.abs(logits).max()
+        found[f"activation{suffix}"] = rounded(logits[settings.class_index], largest)
+        found[f"probability{suffix}"] = probability_of(logits, settings.class_index)
+        found.update((f"{name}{suffix}", exact(of(picture))) for name, of in of_picture.items())
+        score, terms = scores(model, goal, picture[np.newaxis])
+        norm = terms["l2"][0]
+        return {"objective": rounded(score[0], settings.weight * largest + norm), "l2": rounded(norm)}
+
+    shape = (len(settings.keep), *model.input_shape[1:])
+    names = ("activation", "probability", *of_picture)
+    for run in _RUNS:
+        suffix = "" if run == "published" else f"_{run}"
+        with measuring(found, *(f"{name}{suffix}" for name in ("objective", "l2", *names))):
+            last = array(findings, f"pictures_{run}", shape)[-1]
+            found.update((f"{name}{suffix}", value) for name, value in measure(last, suffix).items())
+    with measuring(found, "start_activation", "start_objective", *(f"{name}_start" for name in names)):
+        start = measure(array(findings, "pictures_published", shape)[0], "_start")
+        found |= {"start_activation": found["activation_start"], "start_objective": start["objective"]}
+    found["objective_gain"] = combined(operator.sub, found["objective_falling"], found["objective"])
+    return found

@@ -10,15 +10,16 @@ Alone: python run_all.py --only conv1_filters
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
-from tfviz.experiment.part import Drawing, Findings, Number
+from tfviz.experiment.lab import Lab, exact
+from tfviz.experiment.part import Again, Drawing, Findings, Number, network_of
 from tfviz.language import gettext as _
 from tfviz.language import marked
 
@@ -28,6 +29,7 @@ ID = "conv1_filters"
 TITLE = marked("The first layer’s filters")
 TRACK = "B"
 NETWORKS = ("alexnet_features",)
+ANY_NETWORK = True
 INPUTS: tuple[str, ...] = ()
 
 
@@ -87,12 +89,16 @@ def run(settings: Settings, context: Context) -> Findings:
     """Fit a Gabor function to each filter of conv1 and to the controls; count what is seen; read conv2's shape."""
     from tfviz.measures import filters as measures
     from tfviz.measures import gabor
+    from tfviz.parts._own import UnfitNetworkError
 
-    model = context.model()
-    conv1 = np.asarray(model.get_layer("conv1").get_weights()[0])
-    conv2 = np.asarray(model.get_layer("conv2").get_weights()[0])
+    layers = _layers(context)
+    conv1 = layers[0][1]
+    name2, conv2 = layers[1] if len(layers) > 1 else ("", np.zeros((0, 0, 0, 0)))
     filters = np.moveaxis(conv1, -1, 0)
-    count = len(filters)
+    zeros = np.ptp(filters.reshape(len(filters), -1), axis=1) == 0  # they look like nothing
+    filters = filters[~zeros]
+    if not (count := len(filters)):
+        raise UnfitNetworkError(f"All weights of its first convolution, {layers[0][0]}, are 0.")
     parts = [gabor.first_spatial_component(weights) for weights in filters]
     components = [component for component, _, _ in parts]
     share_of_first = np.array([share for _, _, share in parts])
@@ -130,7 +136,8 @@ def run(settings: Settings, context: Context) -> Findings:
     among = count_in_bins(n_x[sized], n_y[sized], edges, cells > 0)
     ends = [edges[np.flatnonzero(cells.sum(axis=axis))[-1] + 1] for axis in (1, 0)]
     larger = (n_x >= ends[0]) | (n_y >= ends[1])
-    strength = np.sqrt(np.sum(conv2**2, axis=(0, 1)))
+    read = conv2[:, :, ~zeros] if name2 else conv2
+    strength = np.sqrt(np.sum(read**2, axis=(0, 1)))
     units = np.argsort(-np.linalg.norm(strength, axis=0))[: settings.conv2_units]
     inputs = np.argsort(-strength[:, units], axis=0)[: settings.slices].T
 
@@ -159,10 +166,13 @@ def run(settings: Settings, context: Context) -> Findings:
         "sized_among_cells": on(among, "filters"),
         "sized_with_more_cycles": how_many(sized & larger),
         "simple_cells": Number(int(cells.sum()), "cells"),
-        "conv2_inputs": on(conv2.shape[2], "channels"),
-        "conv2_outputs": on(conv2.shape[3], "channels"),
-        "conv2_kernel": on(conv2.shape[0], "px"),
     }
+    if name2:
+        numbers |= {
+            "conv2_inputs": on(conv2.shape[2], "channels"),
+            "conv2_outputs": on(conv2.shape[3], "channels"),
+            "conv2_kernel": on(conv2.shape[0], "px"),
+        }
     arrays = {
         "filters": filters,
         "components": np.array(components),
@@ -182,7 +192,7 @@ def run(settings: Settings, context: Context) -> Findings:
         "conv2_units": units,
         "conv2_inputs": inputs,
         "conv2_slices": np.array(
-            [[conv2[:, :, source, unit] for source in row] for unit, row in zip(units, inputs, strict=True)]
+            [[read[:, :, source, unit] for source in row] for unit, row in zip(units, inputs, strict=True)]
         ),
     }
     for name, pictures in controls.items():
@@ -198,11 +208,36 @@ def run(settings: Settings, context: Context) -> Findings:
             numbers[key] = Number(int(flags.sum()), "pictures", label)
         arrays |= {f"{name}_variance_explained": reached, f"{name}_selectivity": turned}
     facts = {
+        "conv1": layers[0][0],
+        "conv1_shape": list(conv1.shape),
+        "conv2": name2,
         "conv2_shape": list(conv2.shape),
+        "zero_filters": int(zeros.sum()),
         "cells_n_x": _central_bins(edges, cells.sum(axis=1)),
         "cells_n_y": _central_bins(edges, cells.sum(axis=0)),
     }
     return Findings(numbers, arrays, facts)
+
+
+def _layers(context: Context) -> list[tuple[str, Array]]:
+    """The first convolution, and the second where one reads its maps: names and kernels (h, w, in, out)."""
+    model = context.model()
+    if context.own is None:
+        return [(name, np.asarray(model.get_layer(name).get_weights()[0])) for name in ("conv1", "conv2")]
+    from tfviz.models import description
+    from tfviz.parts._own import UnfitNetworkError
+
+    try:
+        first = description.first_convolution(model)
+    except ValueError as error:
+        raise UnfitNetworkError(str(error)) from error
+    kernel = np.asarray(first.layer.kernel)
+    if min(kernel.shape[:2]) < 2:
+        raise UnfitNetworkError(
+            f"Its first convolution, {first.path}, weighs single pixels: that is no pattern."
+        )
+    second = description.next_convolution(model, first)
+    return [(call.path, np.asarray(call.layer.kernel)) for call in (first, second) if call is not None]
 
 
 def made_up(
@@ -267,12 +302,13 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     from tfviz import figures as draw
     from tfviz.figures import live
     from tfviz.figures.style import number as written
+    from tfviz.parts._own import in_colours
 
     arrays = findings.arrays
     numbers = findings.numbers
     filters, explained, sized = arrays["filters"], arrays["variance_explained"], arrays["sized"]
     count, both = numbers["filters"].value, numbers["gabor_like_oriented"].value
-    tiles = [draw.scaled(weights) for weights in filters]
+    tiles = [draw.scaled(in_colours(weights)) for weights in filters]
     best, worst = int(explained.argmax()), int(explained.argmin())
     kinds = np.where(arrays["selectivity"] >= settings.orientation, 0, np.where(arrays["blobs"], 1, 2))
 
@@ -344,7 +380,7 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
         for label, (prefix, name) in zip(labels, groups, strict=True)
     )
     among, all_sized = numbers["sized_among_cells"].value, numbers["sized"].value
-    return (
+    drawings = (
         Drawing(
             "filters",
             _(
@@ -411,24 +447,27 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
             if 2 * among > all_sized
             else _("Few of the filters are of a size that simple cells have."),
         ),
-        Drawing(
-            "conv2",
-            _(
-                "What can be drawn of conv2: for the units with the largest weights, the strongest of their "
-                "input slices (grey: 0, white: positive, black: negative), each beside the conv1 filter that it reads."
-            ),
-            _("Rows of pairs: a coloured conv1 filter and a grey square of {side} by {side} weights.").format(
-                side=numbers["conv2_kernel"].value
-            ),
-            lambda: draw.picture_table(
-                [(row.label, [each.picture for each in row.pictures]) for row in slices[:_PRINTED]]
-            ),
-            _("One filter of the second layer is {maps} grey slices, not a picture.").format(
-                maps=numbers["conv2_inputs"].value
-            ),
-            lambda: live.Pictures(slices),
-        ),
     )
+    if "conv2_kernel" not in numbers:
+        return drawings
+    second = Drawing(
+        "conv2",
+        _(
+            "What can be drawn of conv2: for the units with the largest weights, the strongest of their "
+            "input slices (grey: 0, white: positive, black: negative), each beside the conv1 filter that it reads."
+        ),
+        _("Rows of pairs: a coloured conv1 filter and a grey square of {side} by {side} weights.").format(
+            side=numbers["conv2_kernel"].value
+        ),
+        lambda: draw.picture_table(
+            [(row.label, [each.picture for each in row.pictures]) for row in slices[:_PRINTED]]
+        ),
+        _("One filter of the second layer is {maps} grey slices, not a picture.").format(
+            maps=numbers["conv2_inputs"].value
+        ),
+        lambda: live.Pictures(slices),
+    )
+    return (*drawings, second)
 
 
 _PRINTED = 3  # rows of conv2's slices on paper; a browser has room for all
@@ -452,3 +491,26 @@ def _size(cycles: float, known: bool) -> str:
     from tfviz.figures.style import number as written
 
     return written(float(cycles), 3) if known else "–"
+
+
+_SEARCHED = 1e-3  # relative: where the least squares of another library stop, in medians of what they find
+
+
+def again(findings: Findings, settings: Settings, lab: Lab) -> Mapping[str, Again]:
+    """All but the controls, from the grader's own weights: nothing handed in is needed.
+
+    The controls' phases and noise hang on the run's seed and were not kept.
+    """
+    label = network_of(findings)
+    lab.model(label)  # what cannot be had is said before anything is asked of the memory
+    alone = replace(settings, scrambled=0, round_blobs=0, noises=0)
+
+    def measured() -> dict[str, float]:
+        found = run(alone, lab.context(label)).numbers
+        return {name: number.value for name, number in found.items() if not name.startswith(CONTROLS)}
+
+    values = lab.once({"part": ID, "network": label, "settings": asdict(alone)}, measured)
+    return {
+        name: Again(value, _SEARCHED * abs(value)) if name.startswith("median") else exact(value)
+        for name, value in values.items()
+    }

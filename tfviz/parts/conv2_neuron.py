@@ -9,7 +9,7 @@ Alone: python run_all.py --only conv2_neuron
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,8 @@ import numpy.typing as npt
 import tfviz
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
-from tfviz.experiment.part import Drawing, Findings
+from tfviz.experiment.lab import ROUNDING, Lab, exact, ratio, rounded, scores
+from tfviz.experiment.part import Again, Drawing, Findings, array, measuring, network_of
 from tfviz.language import gettext as _
 from tfviz.language import marked
 
@@ -35,6 +36,7 @@ ID = "conv2_neuron"
 TITLE = marked("One unit of the second convolution")
 TRACK = "A"
 NETWORKS = ("alexnet_features", "caffe_alexnet")
+WHY_NOT_ANY = "it follows one unit through AlexNet's first two layers, whose shapes its formulas are of"
 INPUTS: tuple[str, ...] = ()
 
 
@@ -138,7 +140,7 @@ def run(settings: Settings, context: Context) -> Findings:
     random = context.random()
     start = random.normal(0, settings.noise_std, model.input_shape[1:]).astype(np.float32)
     starts = rounded_apart(start, settings.repeats, random)
-    field = tfviz.receptive_field(model, "conv2").window(settings.row, settings.column, start.shape[:2])
+    field = _field(model, settings)
     rates: dict[str, float | Callable[[int], float]] = {
         "published": settings.rate,
         "tenth": settings.tenth,
@@ -154,23 +156,27 @@ def run(settings: Settings, context: Context) -> Findings:
     published = traces["published"]
     outside = np.ones(start.shape[:2], bool)
     outside[field] = False
-    shrink, unrolled = _check_update(model, unit, start, field, settings)
-    fixed_point, remainder, expected_remainder = _conv1_fixed_point(model, start, settings)
+    checked = _checked(model, unit, start, settings)
+    corner = checked[:, *field]
+    conv1_picture = _conv1_picture(model, start, settings)
+    conv1_window = _conv1_window(model, settings)
+    beyond = np.ones(start.shape[:2], bool)
+    beyond[conv1_window] = False
     context.reporter.progress(ID, len(rates) + 1, len(rates) + 1)
-    strides = {
-        name: tfviz.receptive_field(model, layer).stride[0]
-        for name, layer in (("conv1", "conv1"), ("pool", "pool1"))
-    }
+    strides = _strides(model)
 
     on, repeated = context.number, context.repeated
     unit_name = unit.terms[0][1].name
     numbers = {
         "outside_field_max": on(np.abs(published.picture[:, outside]).max()),
-        "shrink_error": on(shrink),
-        "unrolled_error": on(unrolled),
-        "conv1_fixed_point_error": on(fixed_point),
-        "conv1_outside_max": on(remainder),
-        "conv1_outside_expected": on(expected_remainder),
+        "shrink_error": on(shrink_error(dict(enumerate(checked)), field, settings)),
+        "unrolled_error": on(unrolled_error(model, unit, corner, field, settings)),
+        "conv1_fixed_point_error": on(conv1_fixed_point_error(model, conv1_picture[conv1_window], settings)),
+        "conv1_outside_max": on(np.abs(conv1_picture[beyond]).max()),
+        # What it must be: that of the start times (1 - 2 rate) to the number of steps.
+        "conv1_outside_expected": on(
+            abs(1 - 2 * settings.rate) ** settings.checked_steps * np.abs(start[beyond]).max()
+        ),
     }
     half = settings.weight / 2
     for name, trace in traces.items():
@@ -198,6 +204,10 @@ def run(settings: Settings, context: Context) -> Findings:
     arrays: dict[str, Array] = {
         "steps": np.array(settings.keep),
         "field": np.array([[part.start, part.stop] for part in field]),
+        "checked_start": checked[0],
+        "checked_end": checked[-1],
+        "checked_corner": corner,
+        "conv1_corner": conv1_picture[conv1_window],
     }
     for name, trace in traces.items():
         arrays[f"picture_{name}"] = trace.picture[0]
@@ -241,62 +251,107 @@ def grid_excess(picture: Array, period: int) -> float:
     return float(np.mean(excesses))
 
 
-def _check_update(
-    model: keras.Model, unit: Goal, start: Array, field: tuple[slice, slice], settings: Settings
-) -> tuple[float, float]:
-    """How far the loop is from x_t = s^t x_0 outside the field, and from the unrolled sum inside.
+def _field(model: keras.Model, settings: Settings) -> tuple[slice, slice]:
+    """The rows and columns that the unit sees."""
+    size = model.input_shape[1:3]
+    return tfviz.receptive_field(model, "conv2").window(settings.row, settings.column, size)
 
-    With s = 1 - 2 rate, x_T = s^T x_0 + rate weight sum over t of s^(T-1-t) g_t, where g_t is the unit's gradient at
-    x_t: taken here from the stored x_t, apart from the loop, and summed in float64. Both are relative: outside to the
-    exact value of each pixel, inside to the largest value of x_T.
-    """
-    from tfviz.method.probe import value_and_gradient
 
+def _strides(model: keras.Model) -> dict[str, int]:
+    """Pixels from one unit to the next, of the grids that the picture may show."""
+    return {
+        name: tfviz.receptive_field(model, layer).stride[0]
+        for name, layer in (("conv1", "conv1"), ("pool", "pool1"))
+    }
+
+
+def _checked(model: keras.Model, unit: Goal, start: Array, settings: Settings) -> Array:
+    """The published descent's first pictures x_0 to x_T: (checked_steps + 1, H, W, 3)."""
     total = settings.checked_steps
     goal = settings.weight * unit - tfviz.priors.l2()
     trace = tfviz.ascend(
         model, goal, start, steps=total, rate=settings.rate, clip=None, keep=range(total + 1)
     )
-    pictures = np.concatenate([trace.snapshots[step] for step in range(total + 1)]).astype(np.float64)
-    shrink = 1 - 2 * settings.rate
-    outside = np.ones(start.shape, bool)
-    outside[field] = False
-    outside &= start != 0
-    exact = start.astype(np.float64)
-    worst = max(
-        float(np.abs(pictures[step][outside] / (shrink**step * exact[outside]) - 1).max())
-        for step in range(total + 1)
-    )
-    _, _, gradients = value_and_gradient(model, unit, pictures[:-1])
-    decay = shrink ** (total - 1 - np.arange(total))
-    unrolled = shrink**total * exact + settings.rate * settings.weight * np.tensordot(
-        decay, gradients.astype(np.float64), axes=1
-    )
-    difference = np.abs(unrolled[field] - pictures[-1][field]).max()
-    return worst, float(difference / np.abs(pictures[-1]).max())
+    return np.concatenate([trace.snapshots[step] for step in range(total + 1)])
 
 
-def _conv1_fixed_point(model: keras.Model, start: Array, settings: Settings) -> tuple[float, float, float]:
-    """How far a conv1 unit's picture is from weight / 2 times its filter.
+def shrink_error(pictures: Mapping[int, Array], field: tuple[slice, slice], settings: Settings) -> float:
+    """How far x_t is from s^t x_0 outside the field, s = 1 - 2 rate, relative to each pixel's exact value: the largest.
 
-    Returns:
-        Inside the unit's window, the largest distance, relative to the largest value; outside, where the fixed point
-        is 0, the largest value, and what it must be: that of the start times (1 - 2 rate) to the number of steps.
+    Args:
+        pictures: x_t (H, W, 3) by t, x_0 among them.
+        field: what the unit sees.
+        settings: the rate.
     """
+    exact_start = pictures[0].astype(np.float64)
+    outside = np.ones(exact_start.shape, bool)
+    outside[field] = False
+    outside &= exact_start != 0
+    shrink = 1 - 2 * settings.rate
+    return max(
+        float(np.abs(picture[outside] / (shrink**step * exact_start[outside]) - 1).max())
+        for step, picture in pictures.items()
+    )
+
+
+def unrolled_error(
+    model: keras.Model,
+    unit: Goal,
+    corners: Array,
+    field: tuple[slice, slice],
+    settings: Settings,
+    rounded_apart: float = 1.0,
+) -> float:
+    """How far x_T is inside the field from the unrolled sum, relative to the largest value of x_T.
+
+    x_T = s^T x_0 + rate weight sum over t of s^(T-1-t) g_t, where s = 1 - 2 rate and g_t is the unit's gradient at x_t:
+    taken here from the stored x_t, apart from the loop, and summed in float64.
+
+    Args:
+        model: takes the network's own input.
+        unit: whose gradient.
+        corners: x_0 to x_T in the field, all that the unit sees: (T + 1, h, w, 3).
+        field: where they are.
+        settings: rate and weight.
+        rounded_apart: a factor near 1 of what the gradient is taken at.
+    """
+    from tfviz.method.probe import value_and_gradient
+
+    corners = np.asarray(corners, np.float64)
+    total = len(corners) - 1
+    pictures = np.zeros((total, *model.input_shape[1:]))
+    pictures[:, *field] = rounded_apart * corners[:-1]
+    _, _, gradients = value_and_gradient(model, unit, pictures)
+    shrink = 1 - 2 * settings.rate
+    decay = shrink ** (total - 1 - np.arange(total))
+    unrolled = shrink**total * corners[0] + settings.rate * settings.weight * np.tensordot(
+        decay, gradients[:, *field].astype(np.float64), axes=1
+    )
+    return float(np.abs(unrolled - corners[-1]).max() / np.abs(corners[-1]).max())
+
+
+def _conv1_picture(model: keras.Model, start: Array, settings: Settings) -> Array:
+    """A conv1 unit's picture (H, W, 3) by the same descent."""
     goal = settings.weight * tfviz.objectives.neuron("conv1", settings.conv1_channel) - tfviz.priors.l2()
     trace = tfviz.ascend(model, goal, start, steps=settings.checked_steps, rate=settings.rate, clip=None)
-    found = trace.picture[0]
-    kernel = np.asarray(model.get_layer("conv1").get_weights()[0])[..., settings.conv1_channel]
+    picture: Array = trace.picture[0]
+    return picture
+
+
+def _conv1_window(model: keras.Model, settings: Settings) -> tuple[slice, slice]:
+    """The rows and columns that this unit sees."""
     rows, columns = model.get_layer("conv1").output.shape[1:3]
-    window = tfviz.receptive_field(model, "conv1").window(rows // 2, columns // 2, start.shape[:2])
+    return tfviz.receptive_field(model, "conv1").window(rows // 2, columns // 2, model.input_shape[1:3])
+
+
+def conv1_fixed_point_error(model: keras.Model, seen: Array, settings: Settings) -> float:
+    """How far what a conv1 unit sees of its picture (h, w, 3) is from weight / 2 times its filter.
+
+    The largest distance, relative to the largest value.
+    """
+    kernel = np.asarray(model.get_layer("conv1").get_weights()[0])[..., settings.conv1_channel]
     expected = settings.weight / 2 * kernel
-    outside = np.ones(start.shape[:2], bool)
-    outside[window] = False
-    return (
-        float(np.abs(found[window] - expected).max() / np.abs(expected).max()),
-        float(np.abs(found[outside]).max()),
-        float(abs(1 - 2 * settings.rate) ** settings.checked_steps * np.abs(start[outside]).max()),
-    )
+    return float(np.abs(seen - expected).max() / np.abs(expected).max())
 
 
 def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
@@ -415,3 +470,63 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
             gain,
         ),
     )
+
+
+_CHECKED = 2e-6
+"""How far the three relative errors of the update, each a few last places of float32, may be from those claimed."""
+_LAST_BITS = 2 * float(np.finfo(np.float32).eps)
+
+
+def again(findings: Findings, settings: Settings, lab: Lab) -> Mapping[str, Again]:
+    """What the first repeat's pictures show; of the others no picture was kept.
+
+    The stationarity's residuals are not measured: their gradients jump with the last bit.
+    """
+    model = lab.model(network_of(findings), normalize=False)
+    shape = model.input_shape[1:]
+    unit = tfviz.objectives.neuron("conv2", settings.channel, at=(settings.row, settings.column))
+    goal = settings.weight * unit - tfviz.priors.l2()
+    field, strides = _field(model, settings), _strides(model)
+    found: dict[str, Again] = {}
+    for run, suffix in zip(("published", "tenth", "decaying"), _SUFFIXES, strict=True):
+        names = ("activation", "objective", "largest_value", *(f"grid_{grid}" for grid in strides))
+        with measuring(found, *(f"{name}{suffix}" for name in names)):
+            picture = array(findings, f"picture_{run}", shape)
+            score, terms = scores(model, goal, picture[np.newaxis])
+            activation, norm = terms[unit.terms[0][1].name][0], terms["l2"][0]
+            measured = (
+                rounded(activation),
+                rounded(score[0], settings.weight * abs(activation) + norm),
+                exact(np.abs(picture).max()),
+                *(exact(grid_excess(picture[field], stride)) for stride in strides.values()),
+            )
+            found |= {f"{name}{suffix}": value for name, value in zip(names, measured, strict=True)}
+    with measuring(found, "outside_field_max"):
+        outside = np.ones(shape[:2], bool)
+        outside[field] = False
+        left = float(np.abs(array(findings, "picture_published", shape)[outside]).max())
+        # Of all repeats the number is: they are some last bits apart, and no less than the least that float32 keeps.
+        found["outside_field_max"] = Again(left, ROUNDING * left + float(np.finfo(np.float32).tiny))
+    found["decaying_gain"] = ratio(found["objective_decaying"], found["objective"])
+    with measuring(found, "shrink_error"):
+        ends = {0: array(findings, "checked_start", shape)}
+        ends[settings.checked_steps] = array(findings, "checked_end", shape)
+        # The number is the largest of all steps; what rounding loses grows with them, and the last one has nearly all.
+        found["shrink_error"] = Again(shrink_error(ends, field, settings), _CHECKED)
+    with measuring(found, "unrolled_error"):
+        height, width = (part.stop - part.start for part in field)
+        corners = array(findings, "checked_corner", (settings.checked_steps + 1, height, width, 3))
+        error = unrolled_error(model, unit, corners, field, settings)
+        if error > _CHECKED:
+            # The input of a ReLU may be 0 but for rounding: there another machine's gradient jumps.
+            other = (
+                unrolled_error(model, unit, corners, field, settings, by)
+                for by in (1 + _LAST_BITS, 1 - _LAST_BITS)
+            )
+            error = min(error, *other)
+        found["unrolled_error"] = Again(error, _CHECKED)
+    with measuring(found, "conv1_fixed_point_error"):
+        height, width = (part.stop - part.start for part in _conv1_window(model, settings))
+        seen = array(findings, "conv1_corner", (height, width, 3))
+        found["conv1_fixed_point_error"] = Again(conv1_fixed_point_error(model, seen, settings), _CHECKED)
+    return found

@@ -13,9 +13,9 @@ Alone: python run_all.py --only jellyfish_to_mink [--image FILE --source-class N
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,17 @@ import numpy.typing as npt
 import tfviz
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
-from tfviz.experiment.part import Drawing, Findings, Number
+from tfviz.experiment.lab import Lab, eight_bit_pictures, exact, probability_of, rounded
+from tfviz.experiment.part import (
+    Again,
+    Drawing,
+    Findings,
+    NotHandedInError,
+    Number,
+    array,
+    measuring,
+    network_of,
+)
 from tfviz.language import gettext as _
 from tfviz.language import marked
 
@@ -39,6 +49,7 @@ ID = "jellyfish_to_mink"
 TITLE = marked("A small change that makes it another class")
 TRACK = "A"
 NETWORKS = ("alexnet", "caffe_alexnet", "squeezenet")
+ANY_NETWORK = True
 INPUTS = ("image", "source_class", "target_class")
 
 
@@ -77,6 +88,7 @@ _EIGHT_BIT = marked("the farthest of six single attempts: 0.923; plain projected
 _OF_TARGET = marked("the target’s probability, nearest picture as floats")
 _OF_TARGET_8BIT = marked("the target’s probability, nearest picture of 8 bits")
 _ALEXNETS = ("alexnet", "caffe_alexnet")
+_SMALLEST = 7  # pixels: the window of structural similarity
 _AGREE = 1.02  # attempts whose distances differ by no more than this factor are said to agree
 EXPECTED = (
     Expected(
@@ -135,17 +147,26 @@ EXPECTED = (
 
 def run(settings: Settings, context: Context) -> Findings:
     """Minimise the published loss, search the nearest picture twice, and save the result as PNG and JPEG."""
-    from scipy.special import softmax
-
-    from tfviz.data.labels import imagenet_classes
     from tfviz.measures.similarity import distances
     from tfviz.method import attacks
     from tfviz.method.probe import gradient_function
+    from tfviz.parts import _own
     from tfviz.parts._toward_class import steps_to_show
 
     model = context.model()
-    source_class, target = context.inputs.source_class, context.inputs.target_class
-    source = _source(context, model.input_shape[1:3])
+    _own.require_classes(model)
+    source, _body = _own.picture_of(context, model.input_shape[1:])
+    if min(source.shape[:2]) < _SMALLEST:
+        raise _own.UnfitNetworkError(
+            f"Structural similarity needs pictures of {_SMALLEST} pixels a side or more."
+        )
+
+    def said(picture: Array) -> Array:
+        probabilities: Array = _own.probabilities(model, model(picture[None]))
+        return probabilities[0]  # type: ignore[no-any-return]
+
+    source_class = _own.source_class(context, said(source))
+    target = _own.attacked_class(context, said(source), source_class)
     stages = len(settings.published_rates) + 2
 
     p_target = tfviz.objectives.probability(target)
@@ -174,12 +195,7 @@ def run(settings: Settings, context: Context) -> Findings:
     found_8bit = nearest(eight_bit=True)
     context.reporter.progress(ID, stages, stages)
 
-    names = imagenet_classes()
-
-    def said(picture: Array) -> Array:
-        probabilities: Array = softmax(np.asarray(model(picture[None])[0], dtype=np.float64))
-        return probabilities
-
+    names = _own.class_names(context, model)
     number = context.number
     pictures = {
         "source": source,
@@ -187,10 +203,9 @@ def run(settings: Settings, context: Context) -> Findings:
         "nearest": found.picture,
         "nearest_8bit": found_8bit.picture,
     } | {
-        f"jpeg_{quality}": attacks.saved(found_8bit.picture, "JPEG", quality)
-        for quality in settings.jpeg_qualities
+        f"jpeg_{quality}": _saved(found_8bit.picture, "JPEG", quality) for quality in settings.jpeg_qualities
     }
-    read_again = {"png": attacks.saved(found_8bit.picture, "PNG")}
+    read_again = {"png": _saved(found_8bit.picture, "PNG")}
     probabilities = {name: said(picture) for name, picture in (pictures | read_again).items()}
     gradient = gradient_function(model, p_target)
 
@@ -210,10 +225,10 @@ def run(settings: Settings, context: Context) -> Findings:
         "published_slope_start": number(slope(source)),
         "published_slope_nearest": _over_attempts(found, slope, number),
         "below_half_a_level": _over_attempts(
-            found, lambda picture: 100 * np.mean(np.abs(picture - source) < 0.5 / 255), number, "%"
+            found, lambda picture: below_half_a_level(source, picture), number, "%"
         ),
         "changed_values_8bit": _over_attempts(
-            found_8bit, lambda picture: 100 * np.mean(picture != source), number, "%"
+            found_8bit, lambda picture: changed_values(source, picture), number, "%"
         ),
     }
 
@@ -221,7 +236,7 @@ def run(settings: Settings, context: Context) -> Findings:
         return lambda picture: distances(source, picture)[measure]
 
     def after_jpeg(quality: int) -> Callable[[Array], float]:
-        return lambda picture: said(attacks.saved(picture, "JPEG", quality))[target]
+        return lambda picture: said(_saved(picture, "JPEG", quality))[target]
 
     for measure, value in distances(source, published).items():
         numbers[f"published_loss_{measure}"] = number(value)
@@ -281,6 +296,16 @@ def run(settings: Settings, context: Context) -> Findings:
     return Findings(numbers, arrays, facts)
 
 
+def below_half_a_level(source: Array, picture: Array) -> float:
+    """How many values are off by less than half a level of 8 bits, in per cent."""
+    return float(100 * np.mean(np.abs(picture - source) < 0.5 / 255))
+
+
+def changed_values(source: Array, picture: Array) -> float:
+    """How many values differ, in per cent."""
+    return float(100 * np.mean(picture != source))
+
+
 def _over_attempts(
     search: Adversarial, measure: Callable[[Array], Any], number: Callable[..., Number], unit: str = ""
 ) -> Number:
@@ -308,17 +333,13 @@ def _attempts(search: Adversarial, source: Array) -> list[dict[str, Any]]:
     ]
 
 
-def _source(context: Context, shape: tuple[int, int]) -> Array:
-    """The user's picture or the drawn jellyfish, (H, W, 3), as 8 bits hold it: so distances of saved ones are exact."""
-    from tfviz.method.attacks import round_to_bytes
+def _saved(picture: Array, kind: Literal["PNG", "JPEG"], quality: int = 75) -> Array:
+    """`tfviz.method.attacks.saved` of a picture (H, W, 1 or 3): a grey one is saved as one of three equal colours."""
+    from tfviz.method import attacks
+    from tfviz.parts._own import in_colours
 
-    if context.inputs.image is not None:
-        from tfviz.data.pictures import read_picture
-
-        return round_to_bytes(read_picture(context.inputs.image, *shape))
-    from tfviz.data.drawings import jellyfish
-
-    return round_to_bytes(jellyfish(*shape)[0])
+    read: Array = attacks.saved(in_colours(picture), kind, quality)
+    return read[..., : picture.shape[-1]]
 
 
 def _published(model: keras.Model, p_target: Any, source: Array, settings: Settings, rate: float) -> Trace:
@@ -334,6 +355,16 @@ _AMPLIFIED = 255 / (2 * _LEVELS)
 
 def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     """The pictures with their differences, the way that the search takes, and what the published loss does."""
+    from tfviz.parts._own import in_colours
+
+    shown = {
+        name: in_colours(each)
+        if name in ("source", "published", "nearest", "nearest_8bit", "search_strip")
+        or name.startswith("jpeg_")
+        else each
+        for name, each in findings.arrays.items()
+    }
+    findings = replace(findings, arrays=shown)
     drawings = [_pictures(findings, settings), _search(findings, settings)]
     if len(findings.arrays["search_strip_steps"]) > 1:
         drawings.append(_strip(findings))
@@ -552,3 +583,84 @@ def _strip(findings: Findings) -> Drawing:
             _("probability of “{name}”").format(name=isolated(findings.facts["target"])),
         ),
     )
+
+
+def again(findings: Findings, settings: Settings, lab: Lab) -> Mapping[str, Again]:
+    """What the nearest pictures and that of the published loss show.
+
+    Of the other attempts no picture was kept. The slopes are not measured: a gradient jumps with the last bit.
+    """
+    from tfviz.measures.similarity import distances
+    from tfviz.method import attacks
+
+    model = lab.model(network_of(findings))
+    shape = model.input_shape[1:]
+    found: dict[str, Again] = {}
+
+    def logits(picture: Array) -> Array:
+        values: Array = np.asarray(model(picture[np.newaxis]))[0]
+        return values
+
+    def compared(source: Array, picture: Array, prefix: str, suffix: str = "") -> None:
+        for measure, value in distances(source, picture).items():
+            # Structural similarity is made of float32 sums, and those of pictures in [0, 1].
+            name = f"{prefix}{measure}{suffix}"
+            found[name] = rounded(value, 1) if measure == "ssim" else exact(value)
+
+    source = eight_bit_pictures(findings, "source", shape)
+    of_source = logits(source)
+    target = _class_of(findings, "target", of_source)
+    found["source_probability"] = probability_of(of_source, _class_of(findings, "source", of_source))
+    found["target_probability_start"] = probability_of(of_source, target)
+    measures = ("l2", "linf", "ssim")
+    with measuring(
+        found, "published_loss_probability", *(f"published_loss_{measure}" for measure in measures)
+    ):
+        published = array(findings, "published", shape, (0.0, 1.0))
+        found["published_loss_probability"] = probability_of(logits(published), target)
+        compared(source, published, "published_loss_")
+    names = ("target_probability", "rounded_afterwards_probability", "below_half_a_level", *measures)
+    with measuring(found, *names):
+        nearest = array(findings, "nearest", shape, (0.0, 1.0))
+        found["target_probability"] = probability_of(logits(nearest), target)
+        afterwards = logits(attacks.round_to_bytes(nearest))
+        found["rounded_afterwards_probability"] = probability_of(afterwards, target)
+        found["below_half_a_level"] = exact(below_half_a_level(source, nearest))
+        compared(source, nearest, "")
+    jpegs = [f"jpeg_probability_{quality}" for quality in settings.jpeg_qualities]
+    names_8bit = ("target_probability_8bit", "png_probability", "changed_values_8bit")
+    with measuring(found, *names_8bit, *(f"{measure}_8bit" for measure in measures), *jpegs):
+        nearest = eight_bit_pictures(findings, "nearest_8bit", shape)
+        found["target_probability_8bit"] = probability_of(logits(nearest), target)
+        found["png_probability"] = found["target_probability_8bit"]  # PNG loses nothing of 8 bits
+        found["changed_values_8bit"] = exact(changed_values(source, nearest))
+        compared(source, nearest, "", "_8bit")
+        for quality, name in zip(settings.jpeg_qualities, jpegs, strict=True):
+            with measuring(found, name):
+                read = eight_bit_pictures(findings, f"jpeg_{quality}", shape)
+                off = np.abs(read - attacks.saved(nearest, "JPEG", quality)).max()
+                if off > _DECODERS / 255:
+                    raise NotHandedInError(
+                        f"the array jpeg_{quality} is not nearest_8bit, saved and read again: it is off by {off:.3f}"
+                    )
+                found[name] = probability_of(logits(read), target)
+    return found
+
+
+_DECODERS = 3.5
+"""Levels of 255 by which two readers of one JPEG may differ: one each in light and colours, and their mixing."""
+
+
+def _class_of(findings: Findings, which: str, logits: Array) -> int:
+    """The class that the facts name; of two of one name the more probable one.
+
+    Raises:
+        NotHandedInError: there is no class of this name.
+    """
+    from tfviz.data.labels import imagenet_classes
+
+    name = findings.facts.get(which)
+    classes = [index for index, each in enumerate(imagenet_classes()) if each == name]
+    if not classes:
+        raise NotHandedInError(f"no class is named {ascii(name)[:40]}")
+    return max(classes, key=lambda index: float(logits[index]))

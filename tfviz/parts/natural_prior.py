@@ -11,8 +11,9 @@ Alone: python run_all.py --only natural_prior
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,17 @@ import numpy.typing as npt
 import tfviz
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
-from tfviz.experiment.part import Drawing, Findings, Number
+from tfviz.experiment.lab import Lab, combined, exact, extreme, probability_of, rounded, scores
+from tfviz.experiment.part import (
+    Again,
+    Drawing,
+    Findings,
+    NotHandedInError,
+    Number,
+    array,
+    measuring,
+    network_of,
+)
 from tfviz.language import gettext as _
 from tfviz.language import marked, ngettext
 
@@ -29,6 +40,7 @@ if TYPE_CHECKING:
     import keras
 
     from tfviz.method.ascent import Trace
+    from tfviz.method.objectives import Goal
     from tfviz.method.parametrizations import Parametrization
     from tfviz.method.transforms import Transform
 
@@ -38,6 +50,7 @@ ID = "natural_prior"
 TITLE = marked("The same, kept close to natural pictures")
 TRACK = "A"
 NETWORKS = ("alexnet", "caffe_alexnet", "squeezenet")
+ANY_NETWORK = True
 INPUTS: tuple[str, ...] = ()
 
 
@@ -94,6 +107,8 @@ _METHODS = {
     "fourier": marked("Fourier picture, transformations"),
 }
 _REPEATED = ("without", "prior")
+_LONG = {"without": "_without", "prior": "", "moved": "_moved"}
+"""The long runs, and how the names of their numbers end."""
 _COVER = 340  # zebra: the class whose picture is the cover's large one
 NATURAL_SLOPE = -2.0
 """In power: Field 1987, "Relations between the statistics of natural images and the response properties of cortical
@@ -124,39 +139,54 @@ EXPECTED = (
 def run(settings: Settings, context: Context) -> Findings:
     """The first class at length, without and with the prior; then every class in four ways; then several weights."""
     model = context.model()
-    from scipy.special import softmax
-
-    from tfviz.data.labels import imagenet_classes
     from tfviz.measures import spectrum
+    from tfviz.parts._own import (
+        UnfitNetworkError,
+        class_names,
+        probabilities,
+        require_classes,
+        several_classes,
+    )
     from tfviz.parts._repeats import apart
 
-    height, width = model.input_shape[1:3]
+    require_classes(model)
+    height, width, colours = model.input_shape[1:]
+    if colours not in (1, 3):
+        raise UnfitNetworkError(
+            f"It takes pictures of {colours} channels: the spectrum of natural ones is known in three colours and in "
+            "grey."
+        )
+    classes = several_classes(context, settings.classes, model.output_shape[-1])
+    of_picture = _of_picture()
     experiment = _Experiment(
         model,
         settings,
         context,
-        settings.short_steps * (4 * len(settings.classes) + len(settings.weights_tried)),
+        settings.short_steps * (4 * len(classes) + len(settings.weights_tried)),
     )
-    first = settings.classes[0]
+    first = classes[0]
 
     numbers: dict[str, Number] = {}
     arrays: dict[str, Array] = {"steps": np.array(settings.keep)}
     edges = spectrum.band_edges()
-    arrays["frequency"] = np.sqrt(edges[1:] * edges[:-1])
-    arrays["power_natural"] = spectrum.natural_radial_power(edges)
+    # A small picture has no frequency in some of the lower bands.
+    known = np.isfinite(spectrum.radial_power(experiment.black, edges))
+    arrays["frequency"] = np.sqrt(edges[1:] * edges[:-1])[known]
+    arrays["power_natural"] = spectrum.natural_radial_power(edges)[known]
     slopes, variations = spectrum.natural_measures()
 
     def measure(pictures: Array, class_index: int, suffix: str) -> list[dict[str, float]]:
-        """The four measures of each picture (repeats, H, W, 3), also as numbers with this suffix."""
+        """The four measures of each picture (repeats, H, W, colours), also as numbers with this suffix."""
         logits = np.asarray(model(pictures)).astype(np.float64)
         measured = [
             {
                 "activation": float(logit[class_index]),
-                "probability": float(softmax(logit)[class_index]),
-                "spectrum_slope": spectrum.slope(picture),
-                "total_variation": spectrum.total_variation(picture),
+                "probability": float(probability[class_index]),
+                **{name: of(picture) for name, of in of_picture.items()},
             }
-            for picture, logit in zip(pictures, logits, strict=True)
+            for picture, logit, probability in zip(
+                pictures, logits, probabilities(model, logits), strict=True
+            )
         ]
         for name in measured[0]:
             values = [each[name] for each in measured]
@@ -169,14 +199,14 @@ def run(settings: Settings, context: Context) -> Findings:
         without: Sequence[Mapping[str, float]], prior: Sequence[Mapping[str, float]], wanted: float
     ) -> list[float]:
         """How much nearer to a slope the prior's pictures are, by repeat; what was not repeated counts for all."""
-        off = [
-            [abs(each[index % len(each)]["spectrum_slope"] - wanted) for index in range(settings.repeats)]
+        slopes = [
+            [each[index % len(each)]["spectrum_slope"] for index in range(settings.repeats)]
             for each in (without, prior)
         ]
-        return [first - second for first, second in zip(*off, strict=True)]
+        return [slope_gain(first, second, wanted) for first, second in zip(*slopes, strict=True)]
 
     long = {}
-    for name, suffix in (("without", "_without"), ("prior", ""), ("moved", "_moved")):
+    for name, suffix in _LONG.items():
         prior_weight = 0.0 if name == "without" else settings.prior_weight
         trace = experiment.ascend(
             first,
@@ -195,16 +225,16 @@ def run(settings: Settings, context: Context) -> Findings:
         arrays[f"long_{name}"] = kept
         # At rest: the run with the transformations saw its pictures moved.
         arrays[f"activation_{name}"] = np.asarray(model(kept))[:, first]
-        arrays[f"power_{name}"] = spectrum.radial_power(trace.picture[0], edges)
+        arrays[f"power_{name}"] = spectrum.radial_power(trace.picture[0], edges)[known]
         arrays[f"objective_{name}"] = trace.scores[:, 0]
         arrays[f"logit_{name}"] = settings.weight * trace.terms[f"logit({first})"][:, 0]
         arrays[f"l2_{name}"] = trace.terms["l2"][:, 0]
         arrays[f"spectrum_{name}"] = prior_weight * trace.terms["spectrum"][:, 0]
     pairs = [(long["without"], long["prior"])]
 
-    names = imagenet_classes()
+    names = class_names(context, model)
     gallery: list[dict[str, Any]] = []
-    for class_index in settings.classes:
+    for class_index in classes:
         measured = {}
         for method in _METHODS:
             pictures = experiment.pictures(
@@ -222,7 +252,7 @@ def run(settings: Settings, context: Context) -> Findings:
         )
     for measure_name, value in gallery[0]["measured"]["fourier"].items():
         numbers[f"{measure_name}_fourier"] = context.number(value)
-    arrays["power_fourier"] = spectrum.radial_power(arrays[f"picture_{first}_fourier"], edges)
+    arrays["power_fourier"] = spectrum.radial_power(arrays[f"picture_{first}_fourier"], edges)[known]
     for suffix, wanted in (("", NATURAL_SLOPE), ("_photographs", float(np.median(slopes)))):
         by_repeat = zip(*(gains(without, prior, wanted) for without, prior in pairs), strict=True)
         numbers[f"slope_gain_min{suffix}"] = context.repeated(min(each) for each in by_repeat)
@@ -256,7 +286,33 @@ def run(settings: Settings, context: Context) -> Findings:
         },
         "fit_range": list(spectrum.FIT_RANGE),
     }
+    if context.own is not None:
+        facts |= {"shift": experiment.shift, "grey": colours == 1}
     return Findings(numbers, arrays, facts)
+
+
+def _of_picture() -> dict[str, Callable[[Array], float]]:
+    """What is measured of a picture (H, W, colours) without the network, by the numbers' names."""
+    from tfviz.measures import spectrum
+
+    return {"spectrum_slope": spectrum.slope, "total_variation": spectrum.total_variation}
+
+
+def _penalty(height: int, width: int, colours: int = 3) -> Goal:
+    """The squared distance of a picture's spectrum from that of natural ones, in three colours or in grey."""
+    from tfviz.measures import spectrum
+
+    magnitude, axes = spectrum.natural_magnitude(height, width), spectrum.colour_axes()
+    if colours == 1:
+        # Grey is the mean of the colours; what three independent axes add to it adds in squares.
+        grey = np.sqrt(np.sum((magnitude * axes.mean(axis=1)) ** 2, axis=-1, keepdims=True))
+        return tfviz.priors.spectrum(grey)
+    return tfviz.priors.spectrum(magnitude, axes)
+
+
+def slope_gain(without: float, prior: float, wanted: float) -> float:
+    """How much nearer to a slope that of the prior's picture is."""
+    return abs(without - wanted) - abs(prior - wanted)
 
 
 class _Experiment:
@@ -264,21 +320,20 @@ class _Experiment:
 
     def __init__(self, model: keras.Model, settings: Settings, context: Context, short_steps: int) -> None:
         from tfviz.measures import spectrum
+        from tfviz.parts._own import in_proportion
         from tfviz.parts._repeats import rounded_apart
 
         self._model, self._settings, self._context = model, settings, context
-        height, width = model.input_shape[1:3]
-        shape = (height, width, 3)
+        shape = model.input_shape[1:]
         random = context.random()
-        self._black = random.normal(0, settings.noise_std, shape)
-        self._repeats = rounded_apart(self._black, settings.repeats, random)
+        self.black = random.normal(0, settings.noise_std, shape)
+        self._repeats = rounded_apart(self.black, settings.repeats, random)
         self._grey = context.random().normal(settings.fourier_mean, settings.noise_std, shape)
-        self._penalty = tfviz.priors.spectrum(
-            spectrum.natural_magnitude(height, width), spectrum.colour_axes()
-        )
-        self._colour_root = spectrum.colour_root()
+        self._penalty = _penalty(*shape)
+        self._colour_root = spectrum.colour_root() if shape[-1] == 3 else None
+        self.shift = in_proportion(context, settings.shift, shape)
         self._transforms = (
-            tfviz.transforms.affine(shift=settings.shift, scale=settings.scale, degrees=settings.degrees),
+            tfviz.transforms.affine(shift=self.shift, scale=settings.scale, degrees=settings.degrees),
         )
         self._done, self._total = 0, 3 * settings.steps + short_steps
 
@@ -300,11 +355,11 @@ class _Experiment:
         goal = self._settings.weight * tfviz.objectives.logit(class_index) - tfviz.priors.l2()
         goal = goal - prior_weight * self._penalty
         transforms = self._transforms if transformed else ()
-        start = self._repeats if repeated else self._black
+        start = self._repeats if repeated else self.black
         return self._run(goal, start, self.rate(prior_weight), steps, transforms, keep)
 
     def pictures(self, class_index: int, method: str, *, repeated: bool = False) -> Array:
-        """One picture of the gallery, or repeats of it: (repeats, H, W, 3)."""
+        """One picture of the gallery, or repeats of it: (repeats, H, W, colours)."""
         settings = self._settings
         if method == "fourier":
             start = tfviz.parametrizations.fourier(self._grey, colour_root=self._colour_root)
@@ -353,6 +408,7 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     from tfviz import figures as draw
     from tfviz.figures import live
     from tfviz.figures.style import number
+    from tfviz.parts._own import in_colours
 
     arrays, numbers, facts = findings.arrays, findings.numbers, findings.facts
     gallery, tried = facts["gallery"], facts["tried"]
@@ -364,7 +420,9 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     ).format(deviations=number(settings.shown_deviations))
 
     def shown(picture: Array, method: str = "") -> Array:
-        return picture if method == "fourier" else draw.stretched(picture, settings.shown_deviations)
+        return in_colours(
+            picture if method == "fourier" else draw.stretched(picture, settings.shown_deviations)
+        )
 
     def written(value: float) -> str:
         return f"{value:.2f}".replace("-", "−")
@@ -582,3 +640,76 @@ def relative(power: Array) -> Array:
     """Power over its geometric mean."""
     found: Array = power / np.exp(np.mean(np.log(power)))
     return found
+
+
+def again(findings: Findings, settings: Settings, lab: Lab) -> Mapping[str, Again]:
+    """All that the pictures of the first repeat show; of the others no picture was kept.
+
+    A slope says nothing of the network. So it is believed only of a picture that has the activation that is claimed.
+    """
+    from tfviz.measures import spectrum
+
+    model = lab.model(network_of(findings))
+    shape = model.input_shape[1:]
+    of_picture = _of_picture()
+    measures = ("activation", "probability", *of_picture)
+    found: dict[str, Again] = {}
+
+    def measure(picture: Array, class_index: int, suffix: str) -> None:
+        logits = np.asarray(model(picture[np.newaxis]))[0]
+        activation = rounded(logits[class_index], np.abs(logits).max())
+        found[f"activation{suffix}"] = activation
+        found[f"probability{suffix}"] = probability_of(logits, class_index)
+        claim = findings.numbers.get(f"activation{suffix}")
+        if claim is None or abs(claim.value - float(logits[class_index])) > activation.tolerance:
+            raise NotHandedInError(
+                f"it is of a picture that has not the claimed activation{suffix}: {activation.value:.6g}"
+            )
+        found.update((f"{name}{suffix}", exact(of(picture))) for name, of in of_picture.items())
+
+    first = settings.classes[0]
+    for name, suffix in _LONG.items():
+        more = ("spectrum_distance", "largest_value")
+        with measuring(found, *(f"{each}{suffix}" for each in (*measures, *more))):
+            picture = array(findings, f"long_{name}", (len(settings.keep), *shape))[-1]
+            measure(picture, first, suffix)
+            distance, _terms = scores(model, _penalty(*shape[:2]), picture[np.newaxis])
+            found[f"spectrum_distance{suffix}"] = rounded(distance[0])
+            found[f"largest_value{suffix}"] = exact(np.abs(picture).max())
+    for class_index in settings.classes:
+        for method in _METHODS:
+            suffix = f"_{class_index}_{method}"
+            with measuring(found, *(f"{each}{suffix}" for each in measures)):
+                within = ((0.0, 1.0),) if method == "fourier" else ()
+                measure(array(findings, f"picture{suffix}", shape, *within), class_index, suffix)
+    for weight in settings.weights_tried:
+        suffix = f"_weight_{weight:g}"
+        with measuring(found, *(f"{each}{suffix}" for each in measures)):
+            measure(array(findings, f"tried_{weight:g}", shape), first, suffix)
+    found |= {f"{each}_fourier": found[f"{each}_{first}_fourier"] for each in measures}
+
+    pairs = [
+        ("spectrum_slope_without", "spectrum_slope"),
+        *(
+            (f"spectrum_slope_{class_index}_without", f"spectrum_slope_{class_index}_prior")
+            for class_index in settings.classes
+        ),
+    ]
+    photographs = float(np.median(spectrum.natural_measures()[0]))
+    for suffix, wanted in (("", NATURAL_SLOPE), ("_photographs", photographs)):
+        gains = [
+            combined(partial(slope_gain, wanted=wanted), found[without], found[prior])
+            for without, prior in pairs
+        ]
+        found[f"slope_gain_min{suffix}"] = extreme(gains, min)
+    for name in of_picture:
+        both = [
+            found[f"{name}_{index}_{method}"] for index in settings.classes for method in ("moved", "prior")
+        ]
+        found[f"moved_lower_{name}"] = combined(_falls, *both)
+    return found
+
+
+def _falls(*values: float) -> float:
+    """In how many of the pairs that follow one another the first is the lower."""
+    return sum(first < second for first, second in zip(values[::2], values[1::2], strict=True))

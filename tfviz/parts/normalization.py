@@ -8,11 +8,12 @@ Alone: python run_all.py --only normalization (--pictures DIR: your pictures in 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,18 @@ from tfviz.data.pictures import read_picture
 from tfviz.errors import BadFileError
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
-from tfviz.experiment.part import Drawing, Findings, Number
+from tfviz.experiment.lab import ROUNDING, Lab, combined, exact, probability_of
+from tfviz.experiment.part import (
+    Again,
+    Drawing,
+    Findings,
+    NotHandedInError,
+    NotMeasurableError,
+    Number,
+    array,
+    measuring,
+    network_of,
+)
 from tfviz.language import gettext as _
 from tfviz.language import marked, ngettext
 
@@ -33,6 +45,7 @@ ID = "normalization"
 TITLE = marked("With and without normalisation")
 TRACK = "B"
 NETWORKS = ("alexnet", "squeezenet")
+WHY_NOT_ANY = "it takes ImageNet's standardisation of pictures away, and asks for ImageNet's classes"
 INPUTS = ("pictures",)
 
 
@@ -116,16 +129,13 @@ def run(settings: Settings, context: Context) -> Findings:
     """Predict each picture from its raw values and from the normalised ones."""
     from scipy.special import softmax
 
-    def probabilities_of(network: Any, inputs: Array) -> Array:
-        predicted: Array = softmax(np.asarray(network(inputs), np.float64), axis=1)
-        return predicted
-
     model, bare = context.model(), context.model(normalize=False)
     height, width = model.input_shape[1:3]
     rows, pictures, unreadable, left_out = _pictures(settings, context.inputs.pictures, height, width)
     raw = _raw_inputs(str(context.network), pictures)
-    probabilities = {name: probabilities_of(bare, own) for name, own in raw.items()}
-    probabilities["normalized"] = probabilities_of(model, pictures)
+    probabilities: dict[str, Array] = {
+        name: softmax(logits, axis=1) for name, logits in _logits(model, bare, raw, pictures).items()
+    }
 
     numbers: dict[str, Number] = {}
     arrays: dict[str, Array] = {"pictures": pictures}
@@ -191,6 +201,12 @@ def _raw_inputs(network: str, pictures: Array) -> dict[str, Array]:
     if network == "alexnet":
         return {"raw": pictures}
     return {"raw": 255 * pictures[..., ::-1], "unscaled": pictures}
+
+
+def _logits(model: Any, bare: Any, raw: Mapping[str, Array], pictures: Array) -> dict[str, Array]:
+    """What the network answers each way, (N, classes) float64; the last is the usual one."""
+    ways: dict[str, Array] = {name: np.asarray(bare(own), np.float64) for name, own in raw.items()}
+    return ways | {"normalized": np.asarray(model(pictures), np.float64)}
 
 
 def _contrasts(ways: Collection[str]) -> dict[str, float]:
@@ -342,3 +358,85 @@ def _percent(share: float) -> str:
     from tfviz.figures.style import number
 
     return f"{number(100 * share, 3)}\u202f%"
+
+
+_LEVELS = 2.5 / 255
+"""How far the program's photographs may lie from the grader's: two levels. Another version of a library unpacks a JPEG,
+converts a colour profile or resamples to a neighbouring one."""
+
+
+def again(findings: Findings, settings: Settings, lab: Lab) -> Mapping[str, Again]:
+    """All of it from the pictures; those that come with the program must be the grader's own."""
+    label = network_of(findings)
+    model, bare = lab.model(label), lab.model(label, normalize=False)
+    found: dict[str, Again] = {}
+    with measuring(found, *findings.numbers):
+        height, width = model.input_shape[1:3]
+        pictures = array(findings, "pictures", (None, height, width, 3), (0.0, 1.0))
+        classes, strange = _known(findings, settings, pictures)
+        logits = _logits(model, bare, _raw_inputs(str(label).partition(" ")[0], pictures), pictures)
+        chances = {
+            way: [
+                strange.get(index) or probability_of(one, int(one.argmax()))
+                for index, one in enumerate(answers)
+            ]
+            for way, answers in logits.items()
+        }
+        first = {way: answers.argmax(axis=1) for way, answers in logits.items()}
+        close = {way: _close(answers) for way, answers in logits.items()}
+        usual = chances["normalized"]
+
+        def counted(count: int, undecided: int) -> Again:
+            return next(iter(strange.values()), Again(count, undecided))
+
+        found["pictures"] = exact(len(pictures))
+        for way, each in chances.items():
+            found |= {f"confidence_{way}_{index}": chance for index, chance in enumerate(each)}
+            found[f"mean_confidence_{way}"] = combined(lambda *values: fmean(values), *each)
+            if classes:
+                right = sum(guess in own for guess, own in zip(first[way].tolist(), classes, strict=True))
+                found[f"correct_{way}"] = counted(right, close[way])
+            if way == "normalized":
+                continue
+            apart = [
+                ((one.value or 0) - (other.value or 0), one.tolerance + other.tolerance)
+                for one, other in zip(usual, each, strict=True)
+            ]
+            found["raised" if way == "raw" else f"raised_{way}"] = counted(
+                sum(by > 0 for by, _open in apart), sum(abs(by) <= left_open for by, left_open in apart)
+            )
+            found[f"changed_{way}"] = counted(
+                int(np.sum(first["normalized"] != first[way])), close["normalized"] + close[way]
+            )
+    return found
+
+
+def _known(
+    findings: Findings, settings: Settings, pictures: Array
+) -> tuple[list[tuple[int, ...]], dict[int, Again]]:
+    """The right classes of each picture, none where they are the user's own; which are not those of the program."""
+    if findings.facts.get("own") is True:
+        if len(pictures) > settings.most_pictures:
+            raise NotHandedInError(f"{len(pictures)} pictures: the part takes {settings.most_pictures}")
+        return [], {}
+    rows, own, unreadable, _left_out = _pictures(settings, None, *pictures.shape[1:3])
+    if unreadable:
+        raise NotMeasurableError(unreadable[0])
+    if len(own) != len(pictures):
+        raise NotHandedInError(f"{len(pictures)} pictures, not the {len(own)} that come with the program")
+    strange = {
+        index: Again(
+            None,
+            reason=f"picture {index + 1} is not the program’s own ({rows[index]['title']})",
+            theirs=True,
+        )
+        for index, off in enumerate(np.abs(pictures - own).max(axis=(1, 2, 3)))
+        if off > _LEVELS
+    }
+    return [row["classes"] for row in rows], strange
+
+
+def _close(logits: Array) -> int:
+    """Of how many pictures rounding may change the first guess: logits (N, classes)."""
+    second, first = np.sort(logits, axis=1)[:, -2:].T
+    return int(np.sum(first - second <= 2 * ROUNDING * np.abs(logits).max(axis=1)))

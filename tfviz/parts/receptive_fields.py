@@ -11,8 +11,9 @@ Alone: python run_all.py --only receptive_fields
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,17 @@ import tfviz
 from tfviz import backend
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
-from tfviz.experiment.part import Drawing, Findings, Number
+from tfviz.experiment.lab import Lab, exact, rounded
+from tfviz.experiment.part import (
+    Again,
+    Drawing,
+    Findings,
+    NotHandedInError,
+    NotMeasurableError,
+    Number,
+    array,
+    measuring,
+)
 from tfviz.language import gettext as _
 from tfviz.language import marked, ngettext
 from tfviz.measures.costs import Cost, counted_convolution, layer_costs
@@ -32,12 +43,15 @@ if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
 
+    from tfviz.weights.fetch import WeightsFile
+
 Array = npt.NDArray[Any]
 
 ID = "receptive_fields"
 TITLE = marked("Theory 1: what a unit sees, and what it costs")
 TRACK = "A"
 NETWORKS: tuple[str, ...] = ()
+ANY_NETWORK = True  # in a table of its own
 ALSO = ("alexnet_features",)
 INPUTS: tuple[str, ...] = ()
 
@@ -172,7 +186,7 @@ _PUBLISHED: Mapping[str, tuple[int | None, ...]] = {
 
 
 def run(settings: Settings, context: Context) -> Findings:
-    """The four networks, the same with strides, AlexNet, random networks, and AlexNet's effective fields."""
+    """The four networks, with strides, AlexNet, random networks, AlexNet's effective fields; the user's own network."""
     backend.load()
     numbers: dict[str, Number] = {}
     arrays: dict[str, Array] = {}
@@ -190,7 +204,11 @@ def run(settings: Settings, context: Context) -> Findings:
     passed(3)
     facts |= _random_networks(settings.random_networks, random, numbers)
     passed(4)
-    facts |= _effective(settings, context, random, numbers, arrays)
+    weights = context.also.get(_EFFECTIVE)
+    fields = _effective(settings, weights.path if weights else None, random, numbers, arrays)
+    facts |= _about_effective(fields, weights)
+    if context.own is not None:
+        facts["own"] = _own_network(context, numbers)
     passed(5)
     return Findings(numbers, arrays, facts)
 
@@ -399,23 +417,32 @@ def effective_size(gradient: Array) -> float:
     return float(np.sqrt(np.count_nonzero(gradient > _THRESHOLD * gradient.max())))
 
 
+def _about_effective(fields: Sequence[Mapping[str, Any]], weights: WeightsFile | None) -> dict[str, Any]:
+    """The facts about the effective fields, and whose weights they are of."""
+    return {
+        "effective": fields,
+        "effective_network": _EFFECTIVE if weights else None,
+        "effective_source": f"{weights.source}, sha256 {weights.sha256[:16]}…" if weights else "",
+        "threshold": _THRESHOLD,
+    }
+
+
 def _effective(
     settings: Settings,
-    context: Context,
+    weights: Path | None,
     random: np.random.Generator,
     numbers: dict[str, Number],
     arrays: dict[str, Array],
-) -> dict[str, Any]:
-    """Where in its field a unit's gradient is large: equal weights, and AlexNet's own if they are in the cache."""
+) -> list[dict[str, Any]]:
+    """Where in its field a unit's gradient is large: equal weights, and AlexNet's own if their file is there."""
     from tfviz.measures.measured_field import averaging_copy, unit_gradients
     from tfviz.models import alexnet
 
     side, count = settings.effective_side, settings.effective_pictures
     shape = (side, side, 3)
     models = {"equal": averaging_copy(alexnet.build_features(shape, normalize=False))}
-    weights = context.also.get(_EFFECTIVE)
     if weights is not None:
-        models["real"] = tfviz.load(_EFFECTIVE, weights=weights.path, normalize=False, input_shape=shape)
+        models["real"] = tfviz.load(_EFFECTIVE, weights=weights, normalize=False, input_shape=shape)
     # The network's own input: for each colour ImageNet's mean and spread are 0 and 1.
     noise = random.normal(size=(count, *shape)).astype(np.float32)
     fields = []
@@ -440,12 +467,97 @@ def _effective(
             numbers[label] = Number(effective_size(magnitude), "px", network)
             entry[name] = effective_size(magnitude) / field.size[0]
         fields.append(entry)
-    return {
-        "effective": fields,
-        "effective_network": _EFFECTIVE if weights else None,
-        "effective_source": f"{weights.source}, sha256 {weights.sha256[:16]}…" if weights else "",
-        "threshold": _THRESHOLD,
-    }
+    return fields
+
+
+_MEASURED = 8  # layers of the user's own network
+
+
+def _own_network(context: Context, numbers: dict[str, Number]) -> dict[str, Any]:
+    """The fields of the user's own network's convolutions by formula, and of some of them by gradient.
+
+    Neighbours whose units see the same are one row.
+
+    Returns:
+        "rows": each with the layers' paths, size, stride and offset (rows, columns), the middle unit's window as the
+        formula has it, cut at the border, and as it was measured, if it was; "missing": of layers without a formula,
+        why; "unmeasured": why nothing was measured, "" if it was; "shape": of the pictures.
+    """
+    from tfviz.measures.measured_field import bounding_box, unit_gradients
+    from tfviz.models import graph
+    from tfviz.models.own import one_line
+
+    model = context.model()
+    shape = model.input_shape[1:]
+    found: dict[str, Any] = {"rows": [], "missing": [], "unmeasured": "", "shape": list(shape)}
+    try:
+        calls = graph.calls(model)
+    except ValueError as error:
+        return {**found, "unmeasured": str(error).rstrip(".")}
+    rows: list[dict[str, Any]] = found["rows"]
+    for call in calls:
+        kernel = getattr(call.layer, "kernel", None)
+        made = call.outputs[0].shape
+        if kernel is None or len(kernel.shape) != 4 or len(made) != 4:
+            continue
+        _, high, wide, _ = made
+        if high is None or wide is None:
+            continue
+        try:
+            field = tfviz.receptive_field(model, call.path)
+        except ValueError as error:
+            found["missing"].append({"layer": call.path, "why": str(error).rstrip(".")})
+            continue
+        same = {"size": list(field.size), "stride": list(field.stride), "offset": list(field.offset)}
+        if rows and all(rows[-1][key] == same[key] for key in same):
+            rows[-1]["layers"].append(call.path)
+            continue
+        unit = high // 2, wide // 2
+        window = [[part.start, part.stop - 1] for part in field.window(*unit, (shape[0], shape[1]))]
+        rows.append({"layers": [call.path], **same, "unit": list(unit), "window": window, "measured": None})
+    if not rows:
+        hidden = [place.path for place in graph.places(model) if place.call is None]
+        if hidden and not found["missing"]:
+            found["unmeasured"] = (
+                f"they are programmed, not drawn, so that how {hidden[0]} hangs together with the pictures is not known"
+            )
+        return found
+    disagree = 0
+    chosen = sorted({round(at) for at in np.linspace(0, len(rows) - 1, _MEASURED)})
+    try:
+        copy = _measurable(model)
+        ones = np.ones((1, *shape), np.float32)
+        for row in (rows[at] for at in chosen):
+            gradient = unit_gradients(copy, row["layers"][0], [(*row["unit"], None)], ones)[0]
+            row["measured"] = [list(ends) for ends in bounding_box(np.abs(gradient).sum(axis=-1))]
+            disagree += row["measured"] != row["window"]
+    except (ValueError, TypeError) as error:  # Keras' own, of layers that it cannot call once more
+        found["unmeasured"] = one_line(error).rstrip(".")
+    numbers["own_layers"] = context.number(sum(len(row["layers"]) for row in rows), "layers")
+    numbers["own_layers_measured"] = context.number(
+        sum(row["measured"] is not None for row in rows), "layers"
+    )
+    numbers["own_layers_disagree"] = context.number(disagree, "layers")
+    return found
+
+
+def _measurable(model: keras.Model) -> keras.Model:
+    """`averaging_copy` of a network as far as it returns maps: what comes after them sees the whole picture anyway.
+
+    Raises:
+        ValueError: what a layer of it averages is not known.
+    """
+    import keras
+
+    from tfviz.measures.measured_field import averaging_copy
+    from tfviz.models import graph
+
+    maps = [
+        place.tensor
+        for place in graph.places(model)
+        if place.tensor is not None and len(place.tensor.shape) == 4 and place.tensor.shape[1:3] != (1, 1)
+    ]
+    return averaging_copy(keras.Model(model.inputs, maps[-1]))
 
 
 def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
@@ -603,3 +715,82 @@ def _smaller(figure: Figure, wide: float, tall: float) -> Figure:
 def shrinks(shares: Sequence[float]) -> bool:
     """Whether the effective field's share of the theoretical one falls from conv2 on, by a tenth or more in all."""
     return list(shares[1:]) == sorted(shares[1:], reverse=True) and shares[-1] < 0.9 * shares[1]
+
+
+_OTHERS = 20
+"""So many random networks the grader takes of its own: the run's hang on its seed."""
+_NOISE = 0.75
+"""How far the effective fields' sizes may lie from the grader's, relative, times the root of how many pictures of
+noise they are of: four standard deviations, as 20 pictures of eight seeds differ."""
+_AT_THE_EDGE = 8
+"""Pixels of equal weights' fields that rounding puts on either side of the threshold: by symmetry eight at once."""
+
+
+def again(findings: Findings, settings: Settings, lab: Lab) -> Mapping[str, Again]:
+    """All of it but how many random networks were drawn; nothing handed in is needed but AlexNet's effective fields."""
+    backend.load()
+    values = lab.once(
+        {"part": ID, "network": None, "settings": asdict(settings), "seed": lab.seed},
+        lambda: _without_weights(settings, lab),
+    )
+    disagree = values.pop("random_networks_disagree")
+    found = {  # whole numbers to the last digit: some have eight
+        name: Again(value) if isinstance(value, int) else exact(value)
+        for name, value in values.items()
+        if not name.startswith("random_networks")
+    }
+    found["random_networks"] = exact(settings.random_networks)
+    with measuring(found, "random_networks_disagree", "random_networks_agree"):
+        if disagree:
+            raise NotMeasurableError(f"of {_OTHERS} other random networks {disagree:g} disagree here")
+        found |= {
+            "random_networks_disagree": exact(0),
+            "random_networks_agree": exact(settings.random_networks),
+        }
+    found["convolution_difference"] = rounded(values["convolution_difference"], 1)
+    for layer in ALEXNET_LAYERS[:-1]:
+        size = values[f"effective_size_{layer}_equal"]
+        found[f"effective_size_{layer}_equal"] = Again(size, _AT_THE_EDGE / (2 * size))
+    if any(f"effective_size_{layer}" in findings.numbers for layer in ALEXNET_LAYERS[:-1]):
+        found |= _of_weights(findings, settings, lab)
+    return found
+
+
+def _without_weights(settings: Settings, lab: Lab) -> dict[str, float]:
+    """The numbers that hang on no weights."""
+    random, numbers = lab.context(None).random(), dict[str, Number]()
+    _four_networks(settings.side, random, numbers)
+    _strides(numbers)
+    _alexnet(settings, numbers)
+    _random_networks(_OTHERS, random, numbers)
+    _effective(replace(settings, effective_pictures=1), None, random, numbers, {})
+    return {name: number.value for name, number in numbers.items()}
+
+
+def _of_weights(findings: Findings, settings: Settings, lab: Lab) -> dict[str, Again]:
+    """The sizes of AlexNet's effective fields, which must be near those that the grader's weights give."""
+    sizes = dict(zip(ALEXNET_LAYERS, _ALEXNET_SIZES, strict=True))
+    names = {f"effective_size_{layer}": layer for layer in ALEXNET_LAYERS[:-1]}
+    found: dict[str, Again] = {}
+    with measuring(found, *names):
+        lab.model(_EFFECTIVE)  # that it is not there is said before anything is asked of the memory
+
+        def measured() -> dict[str, float]:
+            numbers: dict[str, Number] = {}
+            _effective(settings, lab.files[_EFFECTIVE], lab.context(None).random(), numbers, {})
+            return {name: numbers[name].value for name in names}
+
+        own = lab.once(
+            {"part": ID, "network": _EFFECTIVE, "settings": asdict(settings), "seed": lab.seed}, measured
+        )
+        for name, layer in names.items():
+            with measuring(found, name):
+                size = effective_size(
+                    array(findings, f"effective_real_{layer}", (sizes[layer], sizes[layer]), (0.0, 1.0))
+                )
+                if abs(size - own[name]) > _NOISE / settings.effective_pictures**0.5 * own[name]:
+                    raise NotHandedInError(
+                        f"the array effective_real_{layer} gives {size:.4g} px; other noise gives {own[name]:.4g}"
+                    )
+                found[name] = exact(size)
+    return found

@@ -8,7 +8,7 @@ Alone: python run_all.py --only ship_to_retriever --data-dir DIR (with CIFAR-10 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
-from tfviz.experiment.part import Drawing, Findings
+from tfviz.experiment.lab import Lab, eight_bit_pictures, exact, extreme, probability_of, rounded
+from tfviz.experiment.part import Again, Drawing, Findings, measuring, network_of
 from tfviz.language import gettext as _
 from tfviz.language import marked, ngettext
 
@@ -27,6 +28,9 @@ ID = "ship_to_retriever"
 TITLE = marked("A ship that the network calls a golden retriever")
 TRACK = "B"
 NETWORKS = ("alexnet", "squeezenet")
+WHY_NOT_ANY = (
+    "it makes a ship of CIFAR-10 a golden retriever of ImageNet: class_image does the same for your classes"
+)
 INPUTS = ("data_dir",)
 
 _SIDE = 32  # of CIFAR-10's pictures
@@ -326,3 +330,28 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
             else _("Starts that differ in the last bit end together."),
         ),
     )
+
+
+def again(findings: Findings, settings: Settings, lab: Lab) -> Mapping[str, Again]:
+    """The last pictures' probabilities, and how far each is from its ship."""
+    from tfviz.parts._toward_class import ends_again
+
+    model = lab.model(network_of(findings))
+    found, pictures = ends_again(findings, model, settings.target, settings.ships, "ship")
+    for objective, prefix in (("logarithm", ""), ("published", "published_")):
+        if objective in pictures:
+            called = np.asarray(model(pictures[objective])).argmax(axis=1) == settings.target
+            found[f"{prefix}called"] = exact(called.sum())
+    with measuring(found, "start_probability"):
+        starts = eight_bit_pictures(findings, "start", (settings.ships, *model.input_shape[1:]))
+        before = [probability_of(logits, settings.target) for logits in np.asarray(model(starts))]
+        found["start_probability"] = extreme(before, max)
+        for objective, prefix in (("logarithm", ""), ("published", "published_")):
+            if objective not in pictures:
+                continue
+            for measure, values in _movement(starts, pictures[objective][np.newaxis], settings.moved).items():
+                for ship, value in enumerate(values[0]):
+                    # Structural similarity is made of float32 sums, and those of pictures in [0, 1].
+                    measured = rounded(value, 1) if measure == "ssim" else exact(value)
+                    found[f"{prefix}{measure}_ship_{ship}"] = measured
+    return found

@@ -9,18 +9,22 @@ Alone: python run_all.py --only training_hardness
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
-from tfviz.experiment.part import Drawing, Findings, Number
+from tfviz.experiment.lab import Lab, exact
+from tfviz.experiment.part import Again, Drawing, Findings, NotHandedInError, Number, array, measuring
 from tfviz.language import gettext as _
 from tfviz.language import marked
+
+if TYPE_CHECKING:
+    from tfviz.models.three_node import Instances, Training
 
 Array = npt.NDArray[Any]
 
@@ -91,32 +95,14 @@ def run(settings: Settings, context: Context) -> Findings:
     from tfviz.models import three_node
 
     random = context.random()
-    numbers: dict[str, Number] = {}
     arrays: dict[str, Array] = {"sizes": np.array(settings.sizes)}
     rows: list[dict[str, Any]] = []
-    optimum, unsolved, stuck, wrong, later, latest = 0, 0, 0, 0, 0, 0
+    optimum, unsolved, stuck, wrong = 0, 0, 0, 0
     for index, size in enumerate(settings.sizes):
-        sets = round(settings.sets_per_element * size)
-        drawn = three_node.draw(size, sets, settings.instances, random)
-        inputs, labels = three_node.examples(drawn.sets, size)
-        best = three_node.wrong(three_node.weights_of(drawn.split, size), inputs, labels)
-        optimum = max(optimum, int(best.max()))
-        training = three_node.descend(
-            random.normal(0, settings.start_std, (settings.instances, size + 1, 2)),
-            inputs,
-            labels,
-            steps=settings.long_steps,
-            rate=settings.rate,
-        )
+        drawn, inputs, labels, training = _trained(settings, size, settings.long_steps, random)
+        sets = drawn.sets.shape[1]
+        optimum = max(optimum, _wrong_at_optimum(drawn, inputs, labels))
         solved_at = training.solved_at
-        for suffix, steps in (("", settings.steps), ("_long", settings.long_steps)):
-            count = int(np.sum((solved_at >= 0) & (solved_at <= steps)))
-            low, high = wilson(count, settings.instances)
-            numbers[f"solved_fraction_{size}{suffix}"] = Number(count / settings.instances)
-            numbers[f"solved_fraction_{size}{suffix}_lower"] = Number(low)
-            numbers[f"solved_fraction_{size}{suffix}_upper"] = Number(high)
-        late = solved_at[solved_at > settings.steps]
-        later, latest = later + late.size, max(latest, int(late.max(initial=0)))
         left = solved_at < 0
         jumping = left & (training.slope >= settings.flat)
         settled = three_node.descend(
@@ -143,7 +129,7 @@ def run(settings: Settings, context: Context) -> Findings:
                 "parts": 2 ** (size - 1),
                 "splits": float(np.median(drawn.splits)),
                 "tried": drawn.tried,
-                "later": int(late.size),
+                "later": int(np.sum(solved_at > settings.steps)),
                 "unsolved": int(left.sum()),
                 "jumping": int(jumping.sum()),
                 "saved": saved,
@@ -152,6 +138,47 @@ def run(settings: Settings, context: Context) -> Findings:
         )
         context.reporter.progress(ID, index + 1, len(settings.sizes))
 
+    numbers = _counted(settings, {size: arrays[f"solved_at_{size}"] for size in settings.sizes})
+    numbers["optimum_errors"] = Number(optimum)
+    numbers["stuck_fraction"] = Number(stuck / unsolved if unsolved else 0.0)
+    numbers["wrong_most"] = Number(wrong, "examples")
+    numbers["saved"] = Number(sum(row["saved"] for row in rows), "instances")
+    numbers["jumping"] = Number(sum(row["jumping"] for row in rows), "instances")
+    return Findings(numbers, arrays, {"rows": rows, "confidence": CONFIDENCE, "nearly_all": NEARLY_ALL})
+
+
+def _trained(
+    settings: Settings, size: int, steps: int, random: np.random.Generator
+) -> tuple[Instances, Array, Array, Training]:
+    """Instances of a size, their inputs and labels, and what at most so many steps from one start of each do."""
+    from tfviz.models import three_node
+
+    sets = round(settings.sets_per_element * size)
+    drawn = three_node.draw(size, sets, settings.instances, random)
+    inputs, labels = three_node.examples(drawn.sets, size)
+    start = random.normal(0, settings.start_std, (settings.instances, size + 1, 2))
+    training = three_node.descend(start, inputs, labels, steps=steps, rate=settings.rate)
+    return drawn, inputs, labels, training
+
+
+def _wrong_at_optimum(drawn: Instances, inputs: Array, labels: Array) -> int:
+    """The most errors that the weights which a split gives make on any instance."""
+    from tfviz.models import three_node
+
+    weights = three_node.weights_of(drawn.split, drawn.elements)
+    return int(three_node.wrong(weights, inputs, labels).max())
+
+
+def _counted(settings: Settings, solved_at: Mapping[int, Array]) -> dict[str, Number]:
+    """What the steps at which instances were solved say, -1 for never: (instances,) by size."""
+    numbers: dict[str, Number] = {}
+    for size, steps in solved_at.items():
+        for suffix, most in (("", settings.steps), ("_long", settings.long_steps)):
+            count = int(np.sum((steps >= 0) & (steps <= most)))
+            low, high = wilson(count, settings.instances)
+            numbers[f"solved_fraction_{size}{suffix}"] = Number(count / settings.instances)
+            numbers[f"solved_fraction_{size}{suffix}_lower"] = Number(low)
+            numbers[f"solved_fraction_{size}{suffix}_upper"] = Number(high)
     first, last = settings.sizes[0], settings.sizes[-1]
     for suffix in ("", "_long"):
         numbers[f"fall{suffix}"] = Number(
@@ -160,17 +187,15 @@ def run(settings: Settings, context: Context) -> Findings:
         )
     solved = [numbers[f"solved_fraction_{size}"].value for size in settings.sizes]
     numbers["largest_rise"] = Number(float(np.max(np.diff(solved), initial=-1.0)))
-    numbers["optimum_errors"] = Number(optimum)
-    numbers["not_in_time"] = Number(later + unsolved, "instances")
-    numbers["solved_later"] = Number(later, "instances")
-    if later:
-        numbers["latest_step"] = Number(latest)
+    every = np.concatenate(list(solved_at.values()))
+    late = every[every > settings.steps]
+    unsolved = int(np.sum(every < 0))
+    numbers["not_in_time"] = Number(late.size + unsolved, "instances")
+    numbers["solved_later"] = Number(late.size, "instances")
+    if late.size:
+        numbers["latest_step"] = Number(int(late.max()))
     numbers["unsolved"] = Number(unsolved, "instances")
-    numbers["stuck_fraction"] = Number(stuck / unsolved if unsolved else 0.0)
-    numbers["wrong_most"] = Number(wrong, "examples")
-    numbers["saved"] = Number(sum(row["saved"] for row in rows), "instances")
-    numbers["jumping"] = Number(sum(row["jumping"] for row in rows), "instances")
-    return Findings(numbers, arrays, {"rows": rows, "confidence": CONFIDENCE, "nearly_all": NEARLY_ALL})
+    return numbers
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
@@ -258,3 +283,51 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
             else _("When the optimum is reached."),
         ),
     )
+
+
+_CHANCE = 1e-7
+"""Where a fraction is less likely than this beside the grader's, it is no chance: of a hundred submissions with eight
+sizes each, one in ten thousand gradings takes an honest one for made up."""
+
+
+def again(findings: Findings, settings: Settings, lab: Lab) -> Mapping[str, Again]:
+    """What is counted from the steps that were stored; other instances are trained, to see whether these can be.
+
+    The instances hang on the run's seed and were not kept; nor were the weights that settled.
+    """
+    from scipy.stats import fisher_exact
+
+    own = lab.once(
+        {"part": ID, "network": None, "settings": asdict(settings), "seed": lab.seed},
+        lambda: _of_others(settings, lab),
+    )
+    found = {"optimum_errors": exact(own["optimum_errors"])}
+    with measuring(found, *(name for name in findings.numbers if name not in _NOT_KEPT)):
+        solved_at = {}
+        for size, solved in zip(settings.sizes, own["solved"], strict=True):
+            steps = array(
+                findings, f"solved_at_{size}", (settings.instances,), (-1, settings.long_steps), "int64"
+            )
+            count = int(np.sum((steps >= 0) & (steps <= settings.steps)))
+            table = [[each, settings.instances - each] for each in (count, solved)]
+            if fisher_exact(table).pvalue < _CHANCE:
+                raise NotHandedInError(
+                    f"of size {size} it says {count} of {settings.instances} were solved; of other instances, "
+                    f"{solved} were: that is no chance"
+                )
+            solved_at[size] = steps
+        found |= {name: exact(number.value) for name, number in _counted(settings, solved_at).items()}
+    return found
+
+
+_NOT_KEPT = ("stuck_fraction", "wrong_most", "saved", "jumping")
+
+
+def _of_others(settings: Settings, lab: Lab) -> dict[str, Any]:
+    """Of other instances: errors at the optimum, and how many were solved, by size."""
+    random, optimum, solved = lab.context(None).random(), 0, []
+    for size in settings.sizes:
+        drawn, inputs, labels, training = _trained(settings, size, settings.steps, random)
+        optimum = max(optimum, _wrong_at_optimum(drawn, inputs, labels))
+        solved.append(int(np.sum(training.solved_at >= 0)))
+    return {"optimum_errors": optimum, "solved": solved}

@@ -12,13 +12,14 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from markupsafe import Markup, escape
 
+from tfviz.figures import mathematics
+from tfviz.figures.mathematics import FormulaError
 from tfviz.language import gettext, marked
 from tfviz.report.handed_in import Picture, RefusedError, legible, read_picture, read_text
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 Math = Callable[[str, bool], str]
-"""(LaTeX, whether on a line of its own) -> markup; raises what it likes for a formula that it cannot show."""
+"""(LaTeX that `tfviz.figures.mathematics.check` lets through, whether on a line of its own) -> markup."""
 Source = Callable[[bytes], str]
 """PNG -> what an <img> has as its src."""
 
@@ -77,7 +78,7 @@ class Answer:
         """As HTML in the language in use, for below an <h3>.
 
         Args:
-            math: shows a formula; one that it cannot show appears as its source.
+            math: shows a formula.
             picture: gives a picture's address.
         """
         if self.problem is not None:
@@ -118,7 +119,7 @@ def read(folder: Path | None, parts: Sequence[str]) -> Answers:
     by_part: dict[str, Answer] = {}
     notes: list[str] = []
     for part in parts:
-        if f"{part}.md" in names and (answer := _read(folder, part, notes)):
+        if f"{part}.md" in names and (answer := _read(folder, part, parts, notes)):
             by_part[part] = answer
     notes += [note for name in names if (note := _stray(folder, name, parts))]
     notes = list(dict.fromkeys(notes))
@@ -141,36 +142,42 @@ def _stray(folder: Path, name: str, parts: Sequence[str]) -> str:
     return f"{legible(folder / name)} is not read, since no part has this name: {meant}"
 
 
-def _read(folder: Path, part: str, notes: list[str]) -> Answer | None:
+def _read(folder: Path, part: str, parts: Sequence[str], notes: list[str]) -> Answer | None:
     """A part's answer; None: the file says nothing."""
     path = folder / f"{part}.md"
     file = f"{legible(folder.resolve().name)}/{path.name}"
     try:
         if not _inside(folder, path):
             raise RefusedError(marked("{file} is a link to outside its folder."), path)
-        tokens = _parse(path, notes)
+        said: list[str] = []
+        tokens = _parse(path, parts, said)
     except RefusedError as error:
         notes.append(str(error))
         return Answer(part, file, problem=error)
+    notes += said
     return Answer(part, file, tokens) if any(_says_something(token) for token in tokens) else None
 
 
 def _inside(folder: Path, path: Path) -> bool:
     try:
         return path.resolve().is_relative_to(folder.resolve())
-    except (OSError, ValueError, RuntimeError):  # no name for a file, or links in a circle
+    except RuntimeError:  # links in a circle: who reads it says so
+        return True
+    except (OSError, ValueError):  # no name for a file
         return False
 
 
-def _parse(path: Path, notes: list[str]) -> list[Token]:
+def _parse(path: Path, parts: Sequence[str], notes: list[str]) -> list[Token]:
     """A file's tokens, made harmless."""
     text = read_text(path, LARGEST_FILE)
-    shown = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", " ", text)
+    shown = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202d\u202e]", " ", text)
     if shown != text:
-        notes.append(f"{legible(path)}: control characters are shown as spaces.")
+        notes.append(
+            f"{legible(path)}: control characters, and those that turn text around, are shown as spaces."
+        )
     try:
         tokens = _markdown().parse(shown)
-        _settle(tokens, path, notes)
+        _settle(tokens, path, parts, notes)
     except RefusedError:
         raise
     except Exception as error:  # the parser's own faults cost this answer and not the report
@@ -204,16 +211,21 @@ def _flat(tokens: Sequence[Token]) -> Iterator[Token]:
         yield from token.children or ()
 
 
-def _settle(tokens: Sequence[Token], path: Path, notes: list[str]) -> None:
-    """Make tokens harmless: check depth and size, read pictures, keep what links may point to, and set directions.
+def _settle(tokens: Sequence[Token], path: Path, parts: Sequence[str], notes: list[str]) -> None:
+    """Make tokens harmless: check depth, size and formulas, read pictures, keep what links may point to.
+
+    Also gives blocks their direction.
 
     Raises:
         RefusedError: they are nested too deeply, too many or too long.
     """
-    depth = elements = pictures = formulas = letters = 0
+    depth = elements = pictures = formulas = letters = line = 0
     headings: list[int] = []
     blocks: list[Token] = []
     for token in _flat(tokens):
+        if token.map:
+            line = token.map[0] + 1
+        where = f"{legible(path)}, line {line}"
         depth += token.nesting
         if depth > DEEPEST:
             raise _too_deep(path)
@@ -238,15 +250,27 @@ def _settle(tokens: Sequence[Token], path: Path, notes: list[str]) -> None:
         elif token.type in ("th_open", "td_open"):
             _set_cell(token)
         elif token.type == "link_open":
-            _set_link(token)
+            if not _set_link(token, parts):
+                notes.append(
+                    f"{where}: the link to {legible(token.meta['refused']) or 'nothing'} is left out: one may lead to "
+                    f"https://…, mailto:…, a place in the report (#{path.stem}) or another answer ({parts[-1]}.md)."
+                )
         elif token.type == "image":
             pictures += 1
             _set_picture(token, path, pictures, notes)
         elif token.type.startswith("math"):
             formulas += 1
-            token.meta["refused"] = _refused(token.content, formulas)
+            try:
+                _check_formula(token, formulas)
+            except FormulaError as error:
+                token.meta["problem"] = error
+                latex = legible(" ".join(token.content.split()))
+                notes.append(f"{where}: the formula {latex} is shown as it was typed: {legible(str(error))}.")
+            line += token.content.count("\n")
+        elif token.type.endswith("break"):
+            line += 1
         elif token.type == "inline":
-            _set_blocks(blocks, token.children or ())
+            _set_blocks(blocks, token.children or [])
         if sum(len(word) for word in _words(token) if len(word) > LONG_WORD) > MOST_IN_LONG_WORDS:
             raise RefusedError(
                 marked("{file} has a paragraph with more than {limit} letters in words of more than {word}."),
@@ -264,15 +288,36 @@ def _words(token: Token) -> Sequence[str]:
     return " ".join(said).split() if token.type == "inline" else ()
 
 
-def _set_blocks(blocks: Sequence[Token], line: Sequence[Token]) -> None:
-    """Give the blocks around their first line its direction; a table's empty heading is none."""
+def _set_blocks(blocks: Sequence[Token], line: list[Token]) -> None:
+    """Give a line, and the blocks around their first one, their direction; a table's empty heading is none.
+
+    A list or a table has one direction: a line inside that runs the other way keeps to its side, else it would stand
+    far from its mark, or touch the next column.
+    """
     if not line and blocks[-1].type == "th_open":
         blocks[-1].tag = "td"
         blocks[-1].attrs.pop("scope")
-    if direction := _direction(line):
-        for block in blocks:
-            if block.type in _DIRECTED:
-                block.attrs.setdefault("dir", direction)
+    whole = next((block for block in blocks if block.type in _WHOLE), None)
+    if not (direction := _direction(line)):
+        if whole is None or not any(child.content for child in line) or "dir" not in whole.attrs:
+            return
+        direction = "ltr"  # a number alone
+    for block in blocks:
+        if block.type in _DIRECTED:
+            block.attrs.setdefault("dir", direction)
+        if block is whole:
+            break
+    if whole is None or whole.attrs["dir"] == direction:
+        return
+    if blocks[-1].type in ("td_open", "th_open") or blocks[-1].hidden:
+        from markdown_it.token import Token
+
+        # A block in the line, since WeasyPrint does not know isolates that are broken over lines.
+        turned: dict[str, str | int | float] = {"dir": direction, "style": "display:inline-block"}
+        line[:] = [Token("bdi_open", "bdi", 1, attrs=turned), *line, Token("bdi_close", "bdi", -1)]
+    else:
+        side = "right" if direction == "ltr" else "left"
+        blocks[-1].attrs |= {"dir": direction, "style": f"text-align:{side}"}
 
 
 def _shifted(level: int, headings: list[int]) -> str:
@@ -293,10 +338,16 @@ def _set_cell(token: Token) -> None:
         token.attrSet("scope", "col")
 
 
-def _set_link(token: Token) -> None:
+def _set_link(token: Token, parts: Sequence[str]) -> bool:
+    """Keep what a link may point to: what a reader follows on a click, and the report's own places."""
     address = str(token.attrs.pop("href", ""))
+    if answer := re.fullmatch(r"(?:\./)?(\w+)\.md(#.*)?", address):
+        address = f"#{answer[1]}" if answer[1] in parts else ""
     if re.match(r"(https?://|mailto:|#)", address, re.IGNORECASE):
         token.attrSet("href", address)
+        return True
+    token.meta["refused"] = address
+    return False
 
 
 def _set_picture(token: Token, path: Path, count: int, notes: list[str]) -> None:
@@ -337,27 +388,17 @@ def _plain(tokens: Sequence[Token]) -> str:
     )
 
 
-def _refused(latex: str, count: int) -> str:
-    """Why a formula is not even tried; "": it is."""
+def _check_formula(token: Token, count: int) -> None:
+    """Raise FormulaError for one that cannot be shown, or is not even tried."""
     if count > MOST_FORMULAS:
-        return marked("there are too many formulas")
-    if len(latex) > LONGEST_FORMULA:
-        return marked("it is too long")
-    if r"\newcommand" in latex:  # a few of them can ask for any length
-        return marked("it defines commands")
-    return ""
+        raise FormulaError(marked("there are too many formulas"))
+    if len(token.content) > LONGEST_FORMULA:
+        raise FormulaError(marked("it is too long"))
+    mathematics.check(token.content.strip(), display=token.type != "math_inline")
 
 
-_DIRECTED = (
-    "paragraph_open",
-    "heading_open",
-    "blockquote_open",
-    "bullet_list_open",
-    "ordered_list_open",
-    "table_open",
-    "th_open",
-    "td_open",
-)
+_WHOLE = ("bullet_list_open", "ordered_list_open", "table_open")
+_DIRECTED = (*_WHOLE, "paragraph_open", "heading_open", "blockquote_open")
 _STRONG = {"L": "ltr", "R": "rtl", "AL": "rtl"}
 
 
@@ -509,50 +550,7 @@ def _renderer() -> type[RendererHTML]:
 def _formula(token: Token, math: Math, *, display: bool) -> str:
     """A formula's markup, or its source with the reason why there is none."""
     latex = token.content.strip()
-    reason = gettext(token.meta["refused"])
-    if not reason:
-        try:
-            markup = math(latex, display)
-            _Checker().check(markup)
-        except Exception as error:  # LaTeX has endless ways to be wrong, and its readers as many to say so
-            reason = str(error) or type(error).__name__
-        else:
-            return markup
-    title = gettext("This formula cannot be shown: {reason}").format(reason=legible(reason))
-    return Markup('<code dir="ltr" title="{}">{}</code>').format(title, latex)
-
-
-_ELEMENTS = re.compile(
-    "math|m(row|i|n|o|text|s|space|sub|sup|subsup|frac|sqrt|root|under|over|underover|table|tr|td|labeledtr|padded|"
-    "phantom|enclose|fenced|multiscripts|prescripts|style|error)|none|img|svg|g|path|use|defs|symbol|rect|span|bdi|code"
-)
-_DRAWN = ("img", "svg", "span")
-_HTML_IN_IT = marked("there is HTML in it")
-
-
-class _Checker(HTMLParser):
-    r"""Refuses a formula's markup that has other things in it: LaTeX's \text{} and \href{} let HTML through."""
-
-    def check(self, markup: str) -> None:
-        """Raise ValueError for what no formula needs."""
-        self.open: list[str] = []
-        self.feed(markup)
-        self.close()
-        if "<!" in markup or "<?" in markup or self.open:
-            raise ValueError(gettext(_HTML_IN_IT))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if not _ELEMENTS.fullmatch(tag) or any(
-            name.startswith("on")
-            or (name == "style" and tag not in _DRAWN)
-            or (name.endswith("href") and not (value or "").startswith("#"))
-            or (name.startswith("src") and not (value or "").startswith("data:image/"))
-            for name, value in attrs
-        ):
-            raise ValueError(gettext(_HTML_IN_IT))
-        if tag != "img":
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag != "img" and (not self.open or self.open.pop() != tag):
-            raise ValueError(gettext(_HTML_IN_IT))
+    if problem := token.meta.get("problem"):
+        title = gettext("This formula cannot be shown: {reason}").format(reason=legible(problem.shown()))
+        return Markup('<code dir="ltr" title="{}">{}</code>').format(title, latex)
+    return math(latex, display)

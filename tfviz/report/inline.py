@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tfviz.figures import direction, style
+from tfviz.report.handed_in import FORMATS
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -36,9 +37,19 @@ _FUNCTION = re.compile(r"(\w+)\(([^)]*)\)")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
 _FOR_ALL = re.compile(r"^\s*\*\s*\{([^}]*)\}\s*$")
+_ELEMENTS = re.compile(r"svg|g|defs|clipPath|path|rect|use|image|text|tspan|style|metadata|title|desc")
+_ATTRIBUTES = re.compile(
+    "id|style|x|y|width|height|transform|d|clip-path|viewBox|version|type|direction|opacity|font-family|font-size|"
+    "text-anchor|fill|fill-opacity|fill-rule|stroke|stroke-(width|opacity|linecap|linejoin|miterlimit|dasharray)|"
+    "points|x1|y1|x2|y2|cx|cy|r|rx|ry|class|preserveAspectRatio"
+)
+_LEADS_OUT = re.compile(r"url\((?!\s*#)|@|\\|expression|javascript:", re.IGNORECASE)
 
 
-@lru_cache(maxsize=512)
+_KEPT = 2048  # pictures that are encoded once in a process, though a report has them in several places
+
+
+@lru_cache(maxsize=_KEPT)
 def picture(png: bytes, medium: Medium) -> str:
     """A picture as a data URI, as small as it can be without a visible loss; the same bytes each time.
 
@@ -52,12 +63,13 @@ def picture(png: bytes, medium: Medium) -> str:
     """
     image = _opened(png)
     if image.mode == "RGBA" or min(image.size) < _SMALL or _few_colours(image):
-        return _exact(image)
+        return _exact(png)
     if medium == "screen":
         return _uri("webp", image, quality=_WEBP_QUALITY, method=6)
     return _uri("jpeg", image, quality=_JPEG_QUALITY, optimize=True)
 
 
+@lru_cache(maxsize=_KEPT)
 def svg_for_screen(svg: str, prefix: str, alt: str) -> str:
     """An <svg> element to put into HTML, from a drawing that matplotlib wrote.
 
@@ -130,12 +142,17 @@ def svg_for_print(svg: str) -> bytes:
     return bytes(ET.tostring(root, encoding="utf-8"))
 
 
+def check(svg: str) -> None:
+    """Raise ValueError for what is no drawing of ours, as `svg_for_screen` does."""
+    _read(svg)
+
+
 def _opened(data: bytes) -> Image.Image:
     """A picture as grey ("L"), "RGB", or "RGBA" where it is transparent somewhere."""
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(data)) as file:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as file:
             transparent = file.mode in ("RGBA", "LA", "PA") or "transparency" in file.info
             image = file.convert("RGBA" if transparent else "RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
@@ -148,22 +165,33 @@ def _opened(data: bytes) -> Image.Image:
     return image.convert("RGB")
 
 
+@lru_cache(maxsize=_KEPT)
+def _side(png: bytes) -> int:
+    """The shorter side of a picture, in pixels."""
+    return min(_opened(png).size)
+
+
 def _few_colours(image: Image.Image) -> bool:
     # A grey photograph has no more than 256 levels, so that fewer must do there.
     return image.getcolors(_FEW if image.mode == "RGB" else _SMALL) is not None
 
 
-def _exact(image: Image.Image) -> str:
-    """As PNG, with a palette where that holds all colours, if it is smaller."""
+@lru_cache(maxsize=_KEPT)
+def _exact(png: bytes) -> str:
+    """A picture as PNG, with a palette where that holds all colours, if it is smaller."""
+    image = _opened(png)
     uri = _uri("png", image, optimize=True)
     if image.mode != "RGB" or image.getcolors(_FEW) is None:
         return uri
     from PIL import Image
 
     pixels = np.asarray(image)
-    palette, indices = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True)
+    red, green, blue = np.moveaxis(pixels.astype(np.uint32), -1, 0)  # as one number: sorted many times faster
+    colours, indices = np.unique(red << 16 | green << 8 | blue, return_inverse=True)
     indexed = Image.fromarray(indices.reshape(pixels.shape[:2]).astype(np.uint8), "P")
-    indexed.putpalette(palette.tobytes())
+    indexed.putpalette(
+        np.stack([colours >> 16, colours >> 8 & 255, colours & 255], -1).astype(np.uint8).tobytes()
+    )
     return min(uri, _uri("png", indexed, optimize=True), key=len)
 
 
@@ -183,7 +211,27 @@ def _read(svg: str) -> ET.Element:
         raise ValueError(f"not a drawing: {error}") from error
     if root.tag != f"{{{_SVG}}}svg":
         raise ValueError(f"not a drawing: its root is <{_tag(root)}>")
+    _check(root)
     return root
+
+
+def _check(element: ET.Element) -> None:
+    """Raise ValueError for what no drawing of ours has: a stored file may hold a script or point elsewhere."""
+    name = _tag(element)
+    if element.tag != f"{{{_SVG}}}{name}" or not _ELEMENTS.fullmatch(name):
+        raise ValueError(f"a drawing has no <{name}>")
+    if name == "metadata":  # it is dropped, with what other namespaces have in it
+        return
+    for attribute, value in element.attrib.items():
+        if attribute in ("href", _HREF):
+            if not value.startswith("data:image/" if name == "image" else "#"):
+                raise ValueError(f"a drawing does not point to {value[:40]}")
+        elif not _ATTRIBUTES.fullmatch(attribute) or _LEADS_OUT.search(value):
+            raise ValueError(f"a drawing has no {attribute}={value[:40]}")
+    if name == "style" and _LEADS_OUT.search(element.text or ""):
+        raise ValueError("a drawing's style stays inside it")
+    for child in element:
+        _check(child)
 
 
 def _tag(element: ET.Element) -> str:
@@ -277,12 +325,12 @@ def _inline_picture(element: ET.Element, medium: Medium) -> None:
         png = base64.b64decode("".join(data.split()), validate=True)
     except binascii.Error as error:
         raise ValueError(f"not a picture: {error}") from error
-    image, declared = _opened(png), _declarations(element)
+    declared = _declarations(element)
     rendering = [each for each in declared if each.startswith("image-rendering:")]
     declared = [each for each in declared if each not in rendering]
     # So `tfviz.figures.style.save` marks pictures whose pixels are meant to be seen; matplotlib says more, of all.
-    if rendering == [_SHARP] or min(image.size) < _SMALL:
-        element.set(name, _exact(image))
+    if rendering == [_SHARP] or _side(png) < _SMALL:
+        element.set(name, _exact(png))
         declared.append(_SHARP)
     else:
         element.set(name, picture(png, medium))

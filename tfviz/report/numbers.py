@@ -28,12 +28,19 @@ ADDITIONS = (
     language.marked("averaged over views"),
 )
 """What is said in brackets after a trained network's label, in words."""
+_YOURS = re.compile("your network “(.+?)”")  # `tfviz.experiment.context.OwnNetwork.label`
 
 
 def network_name(label: str) -> str:
     """A network's label as people write it; what is added to the name in brackets stays."""
+    if _YOURS.match(label):
+        return _yours(label)
     name, _, addition = label.partition(" ")
     return f"{NETWORK_NAMES.get(name, name)} {addition}".strip()
+
+
+def _yours(text: str) -> str:
+    return _YOURS.sub(lambda found: language.gettext("your network “{name}”").format(name=found[1]), text)
 
 
 def with_network_names(text: str) -> str:
@@ -41,7 +48,7 @@ def with_network_names(text: str) -> str:
     named = re.sub(r"\w+", lambda word: NETWORK_NAMES.get(word[0], word[0]), text)
     for addition in ADDITIONS:
         named = named.replace(addition, language.gettext(addition))
-    return named
+    return _yours(named)
 
 
 def sign(comparison: Comparison) -> str:

@@ -6,9 +6,11 @@ import base64
 import hashlib
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from html import unescape
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlparse
@@ -17,14 +19,15 @@ import jinja2
 from markupsafe import Markup
 
 from tfviz import language
-from tfviz.errors import TfvizError
+from tfviz.errors import BadFileError, TfvizError
+from tfviz.experiment.context import is_own
 from tfviz.experiment.grading import KINDS, Verdict, by_kind, summary
 from tfviz.experiment.store import FigureFile, PartResult
 from tfviz.figures import live, mathematics, style
 from tfviz.figures.direction import from_the_right
 from tfviz.files.atomic import write_atomically, write_text
-from tfviz.files.program import templates
-from tfviz.report import inline, scores
+from tfviz.files.program import templates as templates
+from tfviz.report import inline, paper, scores
 from tfviz.report.answers import Answer
 from tfviz.report.bibliography import REFERENCES
 from tfviz.report.numbers import (
@@ -128,10 +131,10 @@ def render(
     verdicts = [verdict for section in sections for verdict in section.verdicts]
     numbered: dict[tuple[str, str], int] = {}
     page = ""
-    for _ in range(
-        2
-    ):  # the first time through finds the figures' numbers, which a text may name before the figure
-        environment = _environment(medium, folder, numbered)
+    # The first time through finds the figures' numbers, which a text may name before the figure.
+    for environment in (_environment(medium, folder, numbered), _environment(medium, folder, numbered)):
+        if not page:
+            environment.globals.update(dict.fromkeys(("math", "picture", "drawing"), _nothing))
         page = environment.get_template("base.html").render(
             sections=sections,
             verdicts=verdicts,
@@ -149,9 +152,12 @@ def render(
             scripts=_scripts() if medium == "screen" else (),
             policy=_policy(),
         )
-        if not numbered:
-            break
     return page
+
+
+def _nothing(*_: object, **__: object) -> Markup:
+    """In the place of what takes long to make and has no numbers."""
+    return Markup("")
 
 
 def _common(sections: Sequence[Section]) -> dict[str, Any]:
@@ -211,11 +217,26 @@ def part_html(section: Section) -> str:
     return _part(section, _environment("export", None, {}))
 
 
-def misfit(result: PartResult, published: Mapping[str, float]) -> str:
-    """Why the templates cannot show a stored result, "" if they can; one of another version may lack something."""
+def misfit(result: PartResult, published: Mapping[str, float], folder: Path | None = None) -> str:
+    """Why the templates cannot show a stored result, "" if they can; one of another version may lack something.
+
+    Args:
+        result: that is done.
+        published: what was published of its numbers.
+        folder: the output folder, in which its figures are looked at, too; None: they are not.
+    """
+    section = Section(result.part, "", "", result, (), published)
     try:
-        _part(Section(result.part, "", "", result, (), published), _environment("export", None, {}))
+        _part(section, _environment("export", None, {}))
+        if folder is not None:
+            environment = _environment("screen", folder, {})
+            _part(section, environment)
+            _hero([section], Personal(), environment)
+            for file in result.figures:
+                inline.check((folder / file.path).read_text(encoding="utf-8"))
     except (
+        BadFileError,
+        OSError,
         jinja2.UndefinedError,
         LookupError,
         TypeError,
@@ -260,8 +281,8 @@ def write_pdf(out: Path, page: str) -> Path:
             f"{out / 'report.html'} is written, the PDF is not: WeasyPrint needs the Pango library. "
             f"Install it and run again with --report-only: {PANGO}"
         ) from error
-    # What it would log is collected below, and raised.
-    logging.getLogger("weasyprint").setLevel(logging.CRITICAL)
+    # What it would log is collected below and by `without_glyph`.
+    logging.getLogger("weasyprint").propagate = False
     folder = out.resolve()
     failures: list[str] = []
 
@@ -285,13 +306,13 @@ def write_pdf(out: Path, page: str) -> Path:
                 failures.append(f"{url} ({error})")
                 raise
 
-    document = weasyprint.HTML(
+    html = weasyprint.HTML(
         string=_kept_together(page), base_url=f"{folder.as_uri()}/", url_fetcher=OnlyTheReport()
     )
     path = out / "report.pdf"
 
     def write(temporary: Path) -> None:
-        document.write_pdf(temporary, pdf_variant="pdf/ua-1")
+        paper.laid_out(html).write_pdf(temporary, pdf_variant="pdf/ua-1")
         if failures:
             raise TfvizError(
                 f"The report shows what cannot be read: {'; '.join(failures)}. Run again with --force."
@@ -299,6 +320,30 @@ def write_pdf(out: Path, page: str) -> Path:
 
     write_atomically(path, write)
     return path
+
+
+@contextmanager
+def without_glyph() -> Iterator[set[str]]:
+    """The characters that no font of this machine has, so that PDFs written meanwhile show boxes in their place."""
+    characters: set[str] = set()
+
+    class Heard(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if isinstance(record.args, tuple) and ".notdef" in record.msg:
+                characters.add(str(record.args[0]))
+
+    logger, heard = logging.getLogger("weasyprint"), Heard(logging.WARNING)
+    logger.addHandler(heard)
+    try:
+        yield characters
+    finally:
+        logger.removeHandler(heard)
+
+
+def foreign(page: str) -> str:
+    """The characters of a page's text that the report's own fonts lack, each once, in order."""
+    text = re.sub(r"<(style|script)\b.*?</\1>|<[^>]*>", " ", page, flags=re.S)
+    return style.missing_glyphs(unescape(text))
 
 
 def _kept_together(page: str) -> str:
@@ -354,7 +399,8 @@ def _css(medium: Medium, paper: str) -> str:
             (style.DARK, "}"),
         )
     )
-    size = "@page{size:letter}" if paper == "letter" else "@page{size:A4}"
+    # A page of letter paper is 18 mm lower.
+    size = "@page{size:letter;margin-block:10mm 12mm}" if paper == "letter" else "@page{size:A4}"
     return f"{style.font_faces()}{colours}{text}{size if medium == 'print' else ''}"
 
 
@@ -387,6 +433,12 @@ def _environment(
         extensions=["jinja2.ext.i18n"],
         bytecode_cache=_COMPILED,
     )
+    cited: set[str] = set()
+
+    def cite(key: str) -> Markup:
+        cited.add(key)  # the bibliography, at the end, has what was cited
+        return _cite(key)
+
     environment.policies["ext.i18n.trimmed"] = True
     environment.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
     environment.filters.update(
@@ -399,12 +451,16 @@ def _environment(
         isolated=_in_language(isolated),
         breakable=_in_language(breakable),
         date=_in_language(long_date),
+        # Of a stored word; Jinja takes whatever goes through _ for markup.
+        translated=_in_language(language.gettext),
         # WeasyPrint does not know dir="auto".
         direction=lambda text: "rtl" if from_the_right(text) else "ltr",
     )
+    environment.tests.update(own=is_own)
     environment.globals.update(
         medium=medium,
-        cite=_cite,
+        cite=cite,
+        cited=cited,
         references=REFERENCES,
         expected_value=expected_value,
         **_media(medium, folder),
@@ -433,6 +489,7 @@ def _media(medium: Medium, folder: Path | None) -> dict[str, Callable[..., Any]]
 
     def math(latex: str, said: str = "", *, display: bool = False) -> Markup:
         if medium == "export":
+            mathematics.check(latex, display=display)  # what no medium can show is found by `misfit`
             # Read back by the exports, which write dollars around it.
             return Markup('<code class="math {}">{}</code>').format("display" if display else "inline", latex)
         draw = mathematics.as_mathml if medium == "screen" else mathematics.as_image

@@ -9,13 +9,14 @@ from pathlib import Path
 from tfviz import backend, language
 from tfviz.errors import BadFileError
 from tfviz.experiment import fingerprint, grading
+from tfviz.experiment.context import is_own
 from tfviz.experiment.grading import Verdict
 from tfviz.experiment.part import Drawing, Part, settings_from
 from tfviz.experiment.store import PartResult, Store, Written
 from tfviz.files.atomic import write_json, write_text
 from tfviz.files.program import commit
 from tfviz.report import answers as students
-from tfviz.report import page
+from tfviz.report import current, page
 from tfviz.report.personal import Personal
 
 Say = Callable[[str], None]
@@ -53,19 +54,19 @@ def publish(
     pdf: bool = True,
     exports: Sequence[str] = (),
 ) -> Published:
-    """Draw, grade and render what is stored.
+    """Draw, grade and render what is stored, unless all of it is there as it would be (see `tfviz.report.current`).
 
     Args:
         out: the output folder.
         parts: all there are, in report order.
-        say: called with one line per figure that could not be drawn.
-        redraw: whether also figures are drawn again that would come out the same.
+        say: called with one line per figure that could not be drawn, or that all is kept.
+        redraw: whether to draw and render also what would come out the same.
         asked_for: ids of the parts that the report has in any case, beside those that are stored; None: all.
         personal: whose report it is, and in which language.
         answers: folder with the author's own words, one file a part.
         pending: why a part that will be computed in this run is not there yet, by id.
         pdf: whether to make the PDF, too.
-        exports: what else, of `tfviz.report.export.KINDS`.
+        exports: what else, of `tfviz.report.EXPORTS`.
 
     Returns:
         What was written; where there is nothing stored and nothing pending, nothing is.
@@ -78,23 +79,36 @@ def publish(
     if not results and not pending:
         return Published({}, ())
     with language.use(personal.language or language.SOURCE):
-        for part in parts:
-            if (result := results.get(part.ID)) and result.status == "done":
-                results[part.ID] = _shown(part, draw(store, part, result, say, redraw=redraw))
+        words = students.read(answers, [part.ID for part in parts])
         shown = [part for part in parts if asked_for is None or part.ID in {*asked_for, *results, *pending}]
         expected = {part.ID: part.EXPECTED for part in shown}
+        depends = None
+        if pdf and not pending and not exports and not any(each.problem for each in words.by_part.values()):
+            depends = {
+                "program": current.program(parts, page.templates()),
+                "shown": [part.ID for part in shown],
+                "personal": repr(personal),
+                "answers": repr(words),
+            }
+            if not redraw and (said := current.stands(out, current.key(store, results, depends))) is not None:
+                say("Nothing has changed that the report depends on: it is kept as it is")
+                files = [out / "report.html", out / "report.pdf"]
+                return Published(results, grading.grade_all(expected, results), files, notes=said)
+        statuses = {part: result.status for part, result in results.items()}
+        for part in parts:
+            if (result := results.get(part.ID)) and result.status == "done":
+                results[part.ID] = _shown(part, draw(store, part, result, say, redraw=redraw), out)
         verdicts = grading.grade_all(expected, results)
-        if not pending:
-            with language.use(language.SOURCE):  # for programs
-                graded = grading.grade_all(expected, results)
-            write_json(out / "grades.json", grading.as_json(graded))
-            write_text(out / "grades.csv", grading.as_csv(graded))
+        with language.use(language.SOURCE):  # for programs
+            ended = {part: values for part, values in expected.items() if part not in pending}
+            graded = grading.grade_all(ended, results)
+        write_json(out / "grades.json", grading.as_json(graded))
+        write_text(out / "grades.csv", grading.as_csv(graded))
         store.write_manifest(results, [part.ID for part in parts])
-        words = students.read(answers, [part.ID for part in parts])
         sections = [
             page.Section(
                 part.ID,
-                part.TITLE,
+                _title(part, results),
                 part.TRACK,
                 results.get(part.ID),
                 [verdict for verdict in verdicts if verdict.part == part.ID],
@@ -105,20 +119,38 @@ def publish(
             for part in shown
         ]
         about = page.About(commit(), _computed(results.values()), backend.versions(), personal)
-        files = [page.write_html(out, page.render(sections, about, folder=out))]
+        # HTML and PDF belong together: neither is written if one cannot be, and a PDF of another rendering goes.
+        html, pdf_path = page.render(sections, about, folder=out), out / "report.pdf"
+        files, no_pdf, blank = [], "", set[str]()
+        if pdf:
+            try:
+                with page.without_glyph() as blank:
+                    files = [page.write_pdf(out, page.render(sections, about, folder=out, medium="print"))]
+            except page.PdfUnavailableError as error:
+                no_pdf = str(error)
+        if not files and pdf_path.exists():
+            pdf_path.unlink()
+            no_pdf = no_pdf and f"{no_pdf} ({pdf_path}, of an earlier rendering, is removed.)"
+        try:
+            files.insert(0, page.write_html(out, html))
+        except OSError:
+            pdf_path.unlink(missing_ok=True)
+            raise
         if exports:
             from tfviz.report import export
 
-            files += export.write(
+            files[1:1] = export.write(
                 exports, out, page.render(sections, about, folder=out, medium="export"), results
             )
-        if not pdf:
-            return Published(results, verdicts, files, notes=words.notes)
-        try:
-            files.append(page.write_pdf(out, page.render(sections, about, folder=out, medium="print")))
-        except page.PdfUnavailableError as error:
-            return Published(results, verdicts, files, str(error), words.notes)
-    return Published(results, verdicts, files, notes=words.notes)
+        foreign = page.foreign(html)
+        complete = (
+            depends is not None
+            and not no_pdf
+            and not foreign
+            and statuses == {part: result.status for part, result in results.items()}
+        )
+        current.keep(out, current.key(store, results, depends or {}) if complete else None, words.notes)
+    return Published(results, verdicts, files, no_pdf, [*words.notes, *_letters(foreign, blank)])
 
 
 def draw(store: Store, part: Part, result: PartResult, say: Say, *, redraw: bool = False) -> PartResult:
@@ -137,12 +169,16 @@ def draw(store: Store, part: Part, result: PartResult, say: Say, *, redraw: bool
         The result with its figures, which is also stored; "not run" where what is stored is not what was computed.
     """
     key = fingerprint.of_figures(part, result)
-    if not redraw and result.drawn == key and not result.not_drawn and store.figures_are_whole(result):
-        return result
+    altered = store.altered_figures(result)
     try:
-        findings, settings = store.findings(result), settings_from(part, result.settings)
+        settings = settings_from(part, result.settings)
+        findings = store.findings(result)
+        if not redraw and result.drawn == key and not result.not_drawn and not altered:
+            return result
     except BadFileError as error:
         return PartResult(part.ID, "not run", reason=str(error))
+    if altered:
+        say(f"{part.ID}: {'; '.join(altered)}: drawn again")
 
     def write(folder: Path) -> tuple[list[Written], dict[str, str]]:
         written: list[Written] = []
@@ -178,6 +214,19 @@ def _written(drawing: Drawing, folder: Path) -> Written:
     return Written(path, drawing.caption, drawing.alt, drawing.finding, shown)
 
 
+def _letters(foreign: str, blank: set[str]) -> list[str]:
+    """A line on the characters that the report's own fonts lack, where there are any."""
+    if not foreign:
+        return []
+    line = f"The report's fonts do not have {foreign}: report.html shows it in a font of whoever reads it"
+    if not blank:
+        return [f"{line}, report.pdf in one of this machine."]
+    return [
+        f"{line}; report.pdf cannot show {''.join(sorted(blank))}, which no font of this machine has: install one "
+        "(on Debian fonts-noto-cjk, fonts-noto-core or fonts-noto-color-emoji) and run again with --report-only."
+    ]
+
+
 def _computed(results: Iterable[PartResult]) -> str:
     """When the last of the results was computed: the date of the report, which rendering again does not change."""
     return max((result.provenance.get("started", "") for result in results), default="")
@@ -190,8 +239,20 @@ def _published(part: Part) -> dict[str, float]:
     }
 
 
-def _shown(part: Part, result: PartResult) -> PartResult:
+def _title(part: Part, results: Mapping[str, PartResult]) -> str:
+    """The part's heading; over a network of the user's one that names no other's classes.
+
+    A part without numbers has no network: there the others' counts.
+    """
+    result = results.get(part.ID)
+    looked_at = [result] if result is not None and result.status == "done" else results.values()
+    if any(is_own(each.provenance.get("network")) for each in looked_at):
+        return str(getattr(part, "TITLE_ON_ANY", part.TITLE))
+    return part.TITLE
+
+
+def _shown(part: Part, result: PartResult, out: Path) -> PartResult:
     """The result, or why the page cannot show it."""
-    if result.status == "done" and (reason := page.misfit(result, _published(part))):
+    if result.status == "done" and (reason := page.misfit(result, _published(part), out)):
         return replace(PartResult(result.part, "not run"), reason=reason)
     return result

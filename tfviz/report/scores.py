@@ -83,6 +83,8 @@ def standing(section: Section) -> str:
         return "differs"
     if "missing" in statuses:
         return "missing"
+    if statuses == {"not comparable"}:
+        return "not comparable"
     published = {verdict.status for verdict in section.verdicts if verdict.kind.startswith("published")}
     if published:
         return "not comparable" if "not comparable" in published else "agrees"
@@ -91,4 +93,6 @@ def standing(section: Section) -> str:
 
 def _tally(verdicts: Sequence[Verdict], kind: str) -> Tally:
     here = [verdict for verdict in verdicts if verdict.kind == kind]
+    if kind != "published":  # of those the scorecard says how many cannot be compared
+        here = [verdict for verdict in here if verdict.status != "not comparable"]
     return Tally(sum(verdict.status == "pass" for verdict in here), len(here))

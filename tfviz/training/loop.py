@@ -27,6 +27,7 @@ from tfviz.errors import DAMAGED_ARCHIVE, BadFileError
 from tfviz.files.atomic import write_atomically, write_json
 from tfviz.files.hashes import json_sha256
 from tfviz.files.program import commit
+from tfviz.files.reading import read_arrays
 from tfviz.models import cifar
 from tfviz.training import allocator
 from tfviz.training.augment import Augmented, moments, split, whitening_kernels, with_margins
@@ -269,9 +270,9 @@ class Training:
     def _restore(self) -> None:
         variables = self._variables()
         try:
-            with np.load(self._checkpoint, allow_pickle=False) as stored:
-                state = json.loads(str(stored["state"]))
-                values = [stored[f"{index}"] for index in range(len(stored.files) - 1)]
+            stored = read_arrays(self._checkpoint, then="delete it and train anew")
+            state = json.loads(str(stored["state"]))
+            values = [stored[f"{index}"] for index in range(len(stored) - 1)]
             before, run = state["run"], self._identity()
             if (precision := before.get("precision", "another precision")) != run["precision"]:
                 raise BadFileError(
@@ -285,7 +286,7 @@ class Training:
                     f"{self._checkpoint} is of another run: name another folder with --out, or delete it."
                 )
             self.history = History(**state["history"])
-        except (OSError, *DAMAGED_ARCHIVE) as error:
+        except (RecursionError, *DAMAGED_ARCHIVE) as error:
             raise BadFileError(
                 f"{self._checkpoint} is damaged ({type(error).__name__}): delete it and train anew."
             ) from error

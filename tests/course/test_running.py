@@ -1,0 +1,166 @@
+"""Many submissions: each in a process of its own, in any order, taken up again."""
+
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.course.forged import rewrite
+from tests.course.test_apart import wait_until
+from tfviz.course import command, running
+from tfviz.course.limits import LIMITS, Limits
+from tfviz.course.rows import as_json, from_json
+from tfviz.course.running import FOLDER, grade
+from tfviz.course.submissions import find
+from tfviz.experiment.lab import Lab
+from tfviz.experiment.progress import Reporter
+from tfviz.experiment.runner import Options, Runner
+from tfviz.parts import PARTS, narrow_network
+
+IDS = [part.ID for part in PARTS]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A course of three, of a part that needs no weights: two seeds, and one whose number was changed."""
+    folder = tmp_path_factory.mktemp("course")
+    for name, seed in (("ben", 1), ("dana", 2), ("zoë", 2)):
+        with Reporter() as reporter:
+            Runner(Options(folder / name, quick=True, offline=True, seed=seed), reporter).run(narrow_network)
+
+    def change(content):
+        content["numbers"]["largest_difference"]["value"] = 0.5
+
+    rewrite(folder / "zoë", "narrow_network", change)
+    return folder
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path
+
+
+def table(graded):
+    return [(each.submission, each.refused, [replace(row, shown={}) for row in each.rows]) for each in graded]
+
+
+def run(runs, out, **how):
+    return grade(find([runs], IDS), out, Lab(), **how)
+
+
+def test_each_is_measured_apart_and_comes_in_its_order(runs, out, capsys):
+    said = []
+    graded = run(runs, out, say=lambda each, done: said.append((each.submission, done)))
+    assert [each.submission for each in graded] == ["ben", "dana", "zoë"]
+    assert sorted(said) == sorted(zip([name for name, _ in said], [1, 2, 3], strict=True))
+    verdicts = {
+        each.submission: {
+            row.verdict
+            for row in each.rows
+            if (row.part, row.number) == ("narrow_network", "largest_difference")
+        }
+        for each in graded
+    }
+    assert verdicts == {"ben": {"borne out"}, "dana": {"borne out"}, "zoë": {"not borne out"}}
+    assert all(0 < each.peak_memory_mb < 4000 for each in graded)
+    assert not list(out.glob(".tfviz-*"))  # what was unpacked is gone
+    assert [from_json(as_json(each)) for each in graded] == graded
+
+
+class Backwards(ThreadPoolExecutor):
+    """Runs what was submitted last first, as other machines might."""
+
+    def __init__(self):
+        super().__init__(1)
+        self.waiting = []
+
+    def submit(self, function, /, *arguments, **named):
+        future = Future()
+        self.waiting.insert(0, (future, function, arguments))
+        if len(self.waiting) == 3:
+            for each, call, given in self.waiting:
+                each.set_result(call(*given))
+        return future
+
+
+def test_any_executor_in_any_order_gives_the_same_and_what_is_kept_is_not_measured_again(
+    runs, out, tmp_path, monkeypatch
+):
+    (out / "backwards").mkdir()
+    (out / "usual").mkdir()
+    backwards = run(runs, out / "backwards", executor=Backwards())
+    usual = run(runs, out / "usual", workers=2)
+    assert table(backwards) == table(usual)
+    monkeypatch.setattr(running, "apart", None)  # nothing is measured
+    assert table(run(runs, out / "usual")) == table(usual)
+    renamed = find([runs / "dana", runs / "ben"], IDS)
+    assert [each.submission for each in grade(renamed, out / "usual", Lab())] == ["dana", "ben"]
+    for path in (out / "usual" / FOLDER).iterdir():
+        path.write_text(path.read_text()[:100])  # damaged: measured again
+    with pytest.raises(TypeError):
+        run(runs, out / "usual")
+
+
+def test_one_that_takes_more_than_it_may_is_named_and_the_others_go_on(runs, out):
+    submissions = find([runs, Path(__file__)], IDS)
+    graded = grade(submissions, out, Lab(), limits=Limits(unpacked=1000))
+    reasons = {row.reason for each in graded for row in each.rows if row.part == "narrow_network"}
+    assert any("more than" in reason or "at most 1000 are read" in reason for reason in reasons)
+    graded = grade(submissions, out, Lab(), limits=Limits(seconds=0.001))
+    assert [each.refused for each in graded[:3]] == [
+        "Measuring it was stopped: it took more than 0.001 s."
+    ] * 3
+    assert "not a zip" in graded[3].refused
+    assert not any((out / FOLDER).glob("*.json")) or LIMITS.seconds  # a stop is not kept
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from tests.course.test_running import IDS
+from tfviz.course.running import grade
+from tfviz.course.submissions import find
+from tfviz.experiment.lab import Lab
+if __name__ == "__main__":
+    grade(find([Path(sys.argv[1])], IDS), Path(sys.argv[2]), Lab(), workers=1)
+"""
+
+
+def test_killed_in_the_middle_and_taken_up_again(runs, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    whole.mkdir()
+    cut.mkdir()
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    process = subprocess.Popen(
+        [sys.executable, script, runs, cut], env={**os.environ, "PYTHONPATH": os.getcwd()}
+    )
+    try:
+        wait_until(lambda: any((cut / FOLDER).glob("*.json")), 300)
+        process.send_signal(signal.SIGKILL)
+    finally:
+        process.kill()
+        process.wait()
+    kept = len(list((cut / FOLDER).glob("*.json")))
+    assert 1 <= kept <= 3
+    assert table(run(runs, cut)) == table(run(runs, whole))
+
+
+def test_the_command(runs, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(command.fetch, "fetch", no_weights)
+    asked = command.Asked([runs], tmp_path, offline=True)
+    assert command.grade(asked)
+    said = capsys.readouterr().out
+    assert "zoë: narrow_network: largest_difference: not borne out: claimed 0.5, measured again" in said
+    assert "ben: narrow_network" not in said
+    assert (tmp_path / "grades.csv").read_text(encoding="utf-8").count("zoë") > 5
+    assert (tmp_path / "grades.html").is_file()
+
+
+def no_weights(name, **_):
+    raise command.WeightsUnavailableError(f"no {name}")

@@ -1,0 +1,476 @@
+"""Finds submissions in folders and zips as learning platforms export them, and opens one without believing it.
+
+Moodle gives a folder `Name_123_assignsubmission_file_` a student, Gradescope `submission_123`, Canvas a file
+`name_123_456_work.zip` beside the others'. In each, whatever it is called and however deep, a folder of results is
+looked for: one with `results/PART.json`. Of it `results/PART.json` and `arrays/PART.npz` are read and nothing else:
+nothing is executed, no link is followed, and what an archive says of itself is checked before anything is unpacked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import zipfile
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Literal, cast
+
+from tfviz.course.limits import LIMITS, Limits
+from tfviz.errors import DAMAGED_ARCHIVE, BadFileError
+from tfviz.files.hashes import file_sha256, json_sha256
+from tfviz.files.reading import open_regular
+from tfviz.report.handed_in import legible
+
+_USUAL = "reports"  # the output folder, unless --out names another
+_EXPORTED = re.compile(r".*_assignsubmission_(file|onlinetext)_?|submission_\d+|.+?_(LATE_)?\d+_\d+_.+")
+_LOOSE = re.compile(r"(.+?_(?:LATE_)?\d+)_\d+_.+")  # a file in an export of Canvas, and whose
+_ARCHIVES = (".7z", ".rar", ".tar", ".gz", ".tgz", ".xz", ".bz2")
+_JUNK = re.compile(r"\..*|__MACOSX|__pycache__|node_modules|site-packages|Thumbs\.db|desktop\.ini")
+
+Kind = Literal["zip", "file", "link"]
+Node = Path | Mapping[str, "Node"] | Kind
+"""A folder on the disk; a folder in an archive, by name; or what else there is."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What one student handed in.
+
+    Attributes:
+        name: for people; two submissions never have the same.
+        path: a folder or a zip on the disk.
+        inside: where in it the student's things lie, folder by folder.
+        refused: one line, why it cannot be opened; "": perhaps it can.
+    """
+
+    name: str
+    path: Path
+    inside: tuple[str, ...] = ()
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A folder of results that holds regular files only.
+
+    Attributes:
+        folder: it.
+        refused: why a part's files were not taken, by the part's id.
+    """
+
+    folder: Path
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+
+class RefusedError(BadFileError):
+    """A submission that is not opened: the message says why, in a sentence without the submission's name."""
+
+
+def find(
+    paths: Sequence[Path], parts: Collection[str], listed: Callable[[Path], Sequence[str]] | None = None
+) -> list[Submission]:
+    """The submissions in folders and zips, in the order of their names within each.
+
+    A path with results in one place is one submission, by the path's name; one with several folders or zips that hold
+    some is a course, with a submission for each folder and zip in it, those without results too.
+
+    Args:
+        paths: named by the grader.
+        parts: the ids of the parts that there are.
+        listed: the names in a zip, by `listing`, wherever that is called.
+
+    Raises:
+        BadFileError: a path is not there.
+    """
+    found: list[Submission] = []
+    for path in paths:
+        if not path.exists():
+            raise BadFileError(f"{path} does not exist: name folders or zips of submissions.")
+        place = path.resolve()
+        try:
+            node: Node = place if place.is_dir() else _tree((listed or listing)(place))
+        except BadFileError as error:
+            found.append(Submission(legible(path.name), place, refused=str(error)))
+            continue
+        found += _submissions(node, place.name if place.is_dir() else place.stem, place, (), parts)
+    return _distinct(found)
+
+
+def listing(path: Path) -> list[str]:
+    """The names in a zip.
+
+    Raises:
+        RefusedError: it is none, is damaged, or has names that no honest tool writes.
+    """
+    with _archive(path) as archive:
+        return [entry.filename for entry in archive.infolist()]
+
+
+def opened(submission: Submission, scratch: Path, parts: Collection[str], limits: Limits = LIMITS) -> Opened:
+    """Copy or unpack what will be read of a submission.
+
+    Args:
+        submission: it.
+        scratch: an empty folder, to be filled.
+        parts: the ids of the parts that there are.
+        limits: on all that is looked at and read.
+
+    Raises:
+        RefusedError: no results can be found in it, or it is not what an honest tool writes.
+    """
+    path = _place(submission, parts, limits)
+    if path.is_dir():
+        return _copied(path, scratch, parts, limits)
+    inside = submission.inside if submission.path.is_file() else ()
+    return _unpacked(path, inside, scratch, parts, limits)
+
+
+def identity(submission: Submission, parts: Collection[str], limits: Limits = LIMITS) -> str:
+    """What tells a submission's content from another's: the same for the same files, whoever handed them in.
+
+    Raises:
+        RefusedError: as `opened`.
+        OSError: a file cannot be read.
+    """
+    path = _place(submission, parts, limits)
+    if path.is_file():
+        inside = submission.inside if submission.path.is_file() else ()
+        return json_sha256([_of_file(path, path.stat().st_mtime_ns), *inside])
+    found = {}
+    for files in _needed(parts).values():
+        for place, name in files:
+            each = path / place / name
+            if each.parent.is_symlink() or each.is_symlink():
+                found[f"{place}/{name}"] = "a link"
+            elif each.exists():
+                regular = each.is_file() and each.stat().st_size <= limits.unpacked
+                found[f"{place}/{name}"] = file_sha256(each) if regular else "no file, or a large one"
+    return json_sha256(found)
+
+
+@lru_cache(maxsize=64)
+def _of_file(path: Path, time: int) -> str:
+    """An export is read once for all the submissions in it."""
+    return file_sha256(path)
+
+
+def _place(submission: Submission, parts: Collection[str], limits: Limits) -> Path:
+    """The folder of results, or the zip, on the disk that a submission is opened from."""
+    if submission.refused:
+        raise RefusedError(submission.refused)
+    if submission.path.is_file():
+        return submission.path
+    at: Node = submission.path
+    for name in submission.inside:
+        at = _entries(at).get(name, "file")
+    if isinstance(at, str) and at != "zip":
+        raise RefusedError(_WHAT[at])
+    place = () if isinstance(at, str) else _chosen(at, parts, limits)
+    return submission.path.joinpath(*submission.inside, *place)
+
+
+_WHAT = {
+    "file": "It is neither a folder nor a zip: hand in the folder with results/ and arrays/, or a zip of it.",
+    "link": "It is a link, and links are not followed: hand in the folder itself.",
+}
+
+
+def _entries(node: Node) -> Mapping[str, Node]:
+    """What is in a folder, by name, and no more of it than one more than is looked at."""
+    if isinstance(node, str):
+        return {}
+    if not isinstance(node, Path):
+        return {name: each for name, each in node.items() if not _JUNK.fullmatch(name)}
+    found: dict[str, Node] = {}
+    try:
+        with os.scandir(node) as entries:
+            for entry in entries:
+                if len(found) > LIMITS.entries:
+                    break
+                if not _JUNK.fullmatch(entry.name):
+                    found[entry.name] = _kind(entry)
+    except OSError:
+        return {}
+    return dict(sorted(found.items()))
+
+
+def _kind(entry: os.DirEntry[str]) -> Node:
+    if entry.is_dir(follow_symlinks=False):
+        return Path(entry.path)
+    if not entry.is_file(follow_symlinks=False):
+        return "link"
+    return "zip" if entry.name.lower().endswith(".zip") else "file"
+
+
+def _is_folder(node: Node | None) -> bool:
+    return node is not None and not isinstance(node, str)
+
+
+def _is_results(node: Node, parts: Collection[str]) -> bool:
+    results = _entries(node).get("results")
+    return results is not None and any(f"{part}.json" in _entries(results) for part in parts)
+
+
+def _submissions(
+    node: Node, name: str, path: Path, inside: tuple[str, ...], parts: Collection[str]
+) -> Iterator[Submission]:
+    one = Submission(legible(name), path, inside)
+    entries = _entries(node)
+    if len(inside) >= LIMITS.depth or _is_results(node, parts):
+        yield one
+        return
+    handed_in = {
+        each: kind
+        for each, kind in entries.items()
+        if _is_folder(kind) or kind == "zip" or each.lower().endswith(_ARCHIVES) or kind == "link"
+    }
+    holding = [each for each, kind in handed_in.items() if _may_hold(kind, parts)]
+    exported = [each for each in handed_in if _EXPORTED.fullmatch(each)]
+    whole = _USUAL in handed_in and _is_results(entries[_USUAL], parts)
+    if (exported or len(holding) > 1) and not whole:
+        theirs = {match[1] for each in handed_in if (match := _LOOSE.fullmatch(each))}
+        for each in entries:
+            loose = _LOOSE.fullmatch(each)
+            if each in handed_in or (loose and loose[1] not in theirs):
+                folder = _is_folder(entries[each])
+                yield Submission(legible(each if folder else Path(each).stem), path, (*inside, each))
+    elif len(holding) == 1 and _is_folder(entries[holding[0]]) and not whole:
+        yield from _submissions(entries[holding[0]], name, path, (*inside, holding[0]), parts)
+    else:
+        yield one
+
+
+def _may_hold(node: Node, parts: Collection[str]) -> bool:
+    """Whether there are results in a folder or zip, as far as that is told from outside."""
+    try:
+        return node == "zip" or bool(_places(node, parts, LIMITS))
+    except RefusedError:  # it holds more than is looked at, and is refused when it is opened
+        return True
+
+
+def _places(node: Node, parts: Collection[str], limits: Limits) -> list[tuple[str, ...]]:
+    """Where the folders of results are that lie least deep, else the zips that do."""
+    level: list[tuple[tuple[str, ...], Node]] = [((), node)]
+    zips: list[tuple[str, ...]] = []
+    seen = 0
+    for _ in range(limits.depth + 1):
+        if found := [place for place, each in level if _is_results(each, parts)]:
+            return found
+        below = []
+        for place, each in level:
+            for name, kind in _entries(each).items():
+                seen += 1
+                if _is_folder(kind):
+                    below.append(((*place, name), kind))
+                elif kind == "zip":
+                    zips.append((*place, name))
+            if seen > limits.entries:
+                raise RefusedError(f"It holds more than {limits.entries:,} files and folders.")
+        level = below
+    return [place for place in zips if len(place) == min(map(len, zips))]
+
+
+def _chosen(node: Node, parts: Collection[str], limits: Limits) -> tuple[str, ...]:
+    """Where in a student's things the one folder of results is, or the one zip."""
+    places = _places(node, parts, limits)
+    usual = [place for place in places if place and place[-1] == _USUAL]
+    if len(places) > 1 and len(usual) != 1:
+        names = ", ".join(legible("/".join(place)) for place in places[:3])
+        raise RefusedError(f"It holds {len(places)} sets of results ({names}): hand in one.")
+    if not places:
+        raise RefusedError("It holds no results of this program: no folder with results/ and arrays/ in it.")
+    return (usual or places)[0]
+
+
+def _distinct(found: Sequence[Submission]) -> list[Submission]:
+    """Each with a name of its own."""
+    names: set[str] = set()
+    distinct = []
+    for each in found:
+        name, count = each.name, 1
+        while name in names:
+            count += 1
+            name = f"{each.name} ({count})"
+        names.add(name)
+        distinct.append(Submission(name, each.path, each.inside, each.refused))
+    return distinct
+
+
+def _needed(parts: Collection[str]) -> dict[str, tuple[tuple[str, str], tuple[str, str]]]:
+    """The files of a folder of results that are read, by part."""
+    return {part: (("results", f"{part}.json"), ("arrays", f"{part}.npz")) for part in parts}
+
+
+def _copied(folder: Path, scratch: Path, parts: Collection[str], limits: Limits) -> Opened:
+    """Copy what is read of a folder; links on the way are refused, not followed."""
+    refused = {}
+    left = limits.unpacked
+    for part, files in _needed(parts).items():
+        for place, name in files:
+            path = folder / place / name
+            try:
+                if any(stat.S_ISLNK(each.lstat().st_mode) for each in (path.parent, path)):
+                    raise RefusedError("it is a link, and links are not followed")
+                with open_regular(path, left) as source:
+                    left -= _written(source, scratch / place / name, left)
+            except FileNotFoundError:
+                continue
+            except (OSError, RefusedError) as error:
+                refused[part] = f"{place}/{name} was not read: {_said(error)}."
+    return Opened(scratch, refused)
+
+
+def _said(error: Exception) -> str:
+    return str((isinstance(error, OSError) and error.strerror) or error)
+
+
+def _written(source: IO[bytes], path: Path, largest: int) -> int:
+    """Write a file from another, and how many bytes it has.
+
+    Raises:
+        RefusedError: there are more than `largest`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = 0
+    with path.open("xb") as target:
+        while content := source.read(1 << 20):
+            written += len(content)
+            if written > largest:
+                target.truncate(0)
+                raise RefusedError(f"unpacked, it has more than {largest:,} bytes")
+            target.write(content)
+    return written
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """A zip, looked over; nothing of it is unpacked.
+
+    Raises:
+        RefusedError: it is none, is damaged, or has names that no honest tool writes.
+    """
+    with ExitStack() as stack:
+        try:
+            archive = stack.enter_context(zipfile.ZipFile(stack.enter_context(open_regular(path))))
+        except OSError as error:
+            raise RefusedError(f"It cannot be read ({error.strerror or error}).") from error
+        except Exception as error:  # zipfile has many for headers that were made up
+            raise RefusedError(f"It is not a zip, or is damaged ({legible(str(error))}).") from error
+        for name in archive.namelist():
+            if bad := _bad(name):
+                raise RefusedError(f"The zip has a file {legible(name)!a}, {bad}: it was not opened.")
+        yield archive
+
+
+def _bad(name: str) -> str:
+    if "\0" in name or not name:
+        return "whose name is none"
+    if name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:[\\/]", name):
+        return "whose name begins at the root of a disk"
+    return "whose name leads out of it" if ".." in _steps(name) else ""
+
+
+def _steps(name: str) -> tuple[str, ...]:
+    return tuple(step for step in name.replace("\\", "/").split("/") if step not in ("", "."))
+
+
+def _tree(names: Sequence[str]) -> Mapping[str, Node]:
+    """A zip's names as folders in each other."""
+    tree: dict[str, Node] = {}
+    for name in names:
+        steps = _steps(name)
+        at = tree
+        for step in steps[:-1]:
+            below = at.setdefault(step, {})
+            if isinstance(below, str):  # a file and a folder of one name
+                below = at[step] = {}
+            at = cast(dict[str, Node], below)
+        if steps:
+            kind: Kind = "zip" if steps[-1].lower().endswith(".zip") else "file"
+            at.setdefault(steps[-1], {} if name.endswith(("/", "\\")) else kind)
+    return tree
+
+
+def _unpacked(
+    path: Path,
+    inside: tuple[str, ...],
+    scratch: Path,
+    parts: Collection[str],
+    limits: Limits,
+    outer: bool = True,
+) -> Opened:
+    """Unpack what is read of a zip, or of a zip in it."""
+    if not inside and path.stat().st_size > limits.packed:
+        raise RefusedError(f"It has more than {limits.packed // 1_000_000} MB.")
+    with _archive(path) as archive:
+        below = [entry for entry in archive.infolist() if _steps(entry.filename)[: len(inside)] == inside]
+        if len(below) > limits.entries:
+            raise RefusedError(f"It holds more than {limits.entries:,} files and folders.")
+        if sum(entry.file_size for entry in below) > limits.unpacked:
+            raise RefusedError(f"Unpacked, it would have more than {limits.unpacked // 1_000_000} MB.")
+        at: Node = _tree([entry.filename for entry in below])
+        for step in inside:
+            at = _entries(at).get(step, "file")
+        if at == "file":
+            raise RefusedError(_WHAT["file"])
+        place = inside if at == "zip" else (*inside, *_chosen(at, parts, limits))
+        named: dict[tuple[str, ...], list[zipfile.ZipInfo]] = {}
+        for entry in below:
+            named.setdefault(tuple(step.casefold() for step in _steps(entry.filename)), []).append(entry)
+        own = named.get(tuple(step.casefold() for step in place), [])
+        if place and place[-1].lower().endswith(".zip") and own and not own[0].is_dir():
+            if not outer:
+                raise RefusedError("It is a zip in a zip in a zip: hand in one zip.")
+            inner = scratch / "inner.zip"
+            try:
+                _unpack(archive, own, inner, limits.packed, limits)
+            except (OSError, RefusedError) as error:
+                raise RefusedError(f"The zip in it was not opened: {_said(error)}.") from error
+            opened = _unpacked(inner, (), scratch, parts, limits, outer=False)
+            inner.unlink()
+            return opened
+        refused = {}
+        left = limits.unpacked
+        for part, files in _needed(parts).items():
+            for folder, name in files:
+                entries = named.get(tuple(step.casefold() for step in (*place, folder, name)), [])
+                try:
+                    left -= _unpack(archive, entries, scratch / folder / name, left, limits) if entries else 0
+                except (OSError, RefusedError) as error:
+                    refused[part] = f"{folder}/{name} was not read: {_said(error)}."
+        return Opened(scratch, refused)
+
+
+def _unpack(
+    archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], path: Path, largest: int, limits: Limits
+) -> int:
+    """Unpack one file, and how many bytes it has.
+
+    Raises:
+        RefusedError: there are several of that name, it is no regular file, cannot be unpacked, or is too large.
+    """
+    if len(entries) > 1:
+        raise RefusedError("the zip has it twice (capital letters are no difference)")
+    entry = entries[0]
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG):
+        what = "a link, and links are not followed" if kind == stat.S_IFLNK else "no regular file"
+        raise RefusedError(f"it is {what}")
+    if entry.flag_bits & 1:
+        raise RefusedError("it is encrypted")
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise RefusedError("it is packed in a way that zips usually are not: make the zip anew")
+    if entry.file_size > largest:
+        raise RefusedError(f"unpacked, it has {entry.file_size:,} bytes, more than are read")
+    if entry.file_size > 1_000_000 + limits.ratio * entry.compress_size:
+        raise RefusedError(f"{entry.compress_size:,} bytes would become {entry.file_size:,}")
+    try:
+        with archive.open(entry) as source:
+            return _written(source, path, min(largest, entry.file_size))
+    except (*DAMAGED_ARCHIVE, RuntimeError) as error:
+        path.unlink(missing_ok=True)
+        raise RefusedError(f"it is damaged ({legible(str(error))})") from error

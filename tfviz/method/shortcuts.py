@@ -1,0 +1,136 @@
+"""Layers that the gradient of a picture need not compute whole: the same numbers from less work, on processors.
+
+What stands behind a ReLU is mostly 0, and the ReLU stops the gradient there: a dense layer need not read the rows of
+its weights that meet zeros, neither forwards nor backwards. A first convolution with a stride has a faster gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+from keras import activations, layers, ops
+
+from tfviz import backend
+from tfviz.backend.protocol import Operations
+from tfviz.models import graph
+
+Tensor = Any
+
+_FEW_PICTURES = 4  # more share too few zeros, and one reading of the weights serves them all
+_LARGE = 2**20  # weights that no cache holds
+_FEW_CHANNELS = 4  # more: the blocks' kernel, a whole number of strides wide, has too many zeros
+
+
+class Shortcuts:
+    """The layers of a model that have one; none where the model's calls are not known, or the backend has none.
+
+    Args:
+        model: any.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self._operations = backend.current().operations()
+        self._layers: list[tuple[Any, str, Callable[..., Any]]] = []
+        if self._operations is None:
+            return
+        try:
+            calls = graph.calls(model)
+        except ValueError:
+            return
+        maker = {value: call for call in calls for value in call.outputs}
+        of_layer: dict[int, list[graph.Call]] = {}
+        for call in calls:
+            of_layer.setdefault(id(call.layer), []).append(call)
+        for group in of_layer.values():
+            layer = group[0].layer
+            if _is_large_dense(layer) and all(_is_behind_relu(call, maker) for call in group):
+                self._layers.append((layer, "call", _dense(layer, self._operations)))
+            elif _is_strided(layer):
+                self._layers.append((layer, "convolution_op", _convolution(layer, self._operations)))
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Inside, the layers take their shortcuts; no gradient of weights may be asked for."""
+        before = [vars(layer).get(name) for layer, name, _ in self._layers]
+        try:
+            for layer, name, shorter in self._layers:
+                vars(layer)[name] = (
+                    shorter  # past Keras' own attribute setting: this is no state of the layer
+                )
+            yield
+        finally:
+            for (layer, name, _), own in zip(self._layers, before, strict=True):
+                if own is None:
+                    vars(layer).pop(name, None)
+                else:
+                    vars(layer)[name] = own
+
+
+def _is_plain(layer: Any, kind: Any) -> bool:
+    return (
+        type(layer) is kind
+        and layer.compute_dtype == "float32"
+        and not layer.quantization_mode
+        and not getattr(layer, "lora_enabled", False)
+    )
+
+
+def _is_large_dense(layer: Any) -> bool:
+    return _is_plain(layer, layers.Dense) and layer.kernel.shape[0] * layer.kernel.shape[1] >= _LARGE
+
+
+def _dense(layer: Any, operations: Operations) -> Callable[..., Tensor]:
+    plain = layer.call
+
+    def call(inputs: Tensor, training: bool | None = None) -> Tensor:
+        if len(inputs.shape) != 2 or inputs.shape[0] is None or inputs.shape[0] > _FEW_PICTURES:
+            return plain(inputs, training=training)
+        made = operations.product(inputs, ops.convert_to_tensor(layer.kernel))
+        if layer.use_bias:
+            made = ops.add(made, layer.bias)
+        return made if layer.activation is None else layer.activation(made)
+
+    return call
+
+
+def _is_strided(layer: Any) -> bool:
+    return (
+        _is_plain(layer, layers.Conv2D)
+        and layer.strides[0] == layer.strides[1] > 1
+        and min(layer.kernel_size) >= layer.strides[0]
+        and layer.padding in ("same", "valid")
+        and tuple(layer.dilation_rate) == (1, 1)
+        and layer.data_format == "channels_last"
+        and layer.groups == 1
+        and layer.kernel.shape[2] <= _FEW_CHANNELS
+    )
+
+
+def _convolution(layer: Any, operations: Operations) -> Callable[[Tensor, Tensor], Tensor]:
+    def convolution_op(inputs: Tensor, kernel: Tensor) -> Tensor:
+        return operations.strided_convolution(
+            inputs, ops.convert_to_tensor(kernel), layer.strides[0], layer.padding
+        )
+
+    return convolution_op
+
+
+_ZERO_WHERE_ALL_ARE = (
+    *(layers.Flatten, layers.Reshape, layers.Dropout, layers.Identity, layers.MaxPooling2D),
+    *(layers.AveragePooling2D, layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D),
+)
+"""Layers that make a 0 of zeros alone, where what comes in is nowhere negative."""
+
+
+def _is_behind_relu(call: graph.Call, maker: dict[graph.Value, graph.Call]) -> bool:
+    """Whether what comes in is 0 only where the ReLU before it stops the gradient."""
+    before = maker[call.inputs[0]]
+    while type(before.layer) in _ZERO_WHERE_ALL_ARE:
+        before = maker[before.inputs[0]]
+    layer = before.layer
+    if type(layer) is layers.ReLU:
+        return not layer.negative_slope and not layer.threshold
+    return not before.is_input and getattr(layer, "activation", None) is activations.relu
