@@ -34,7 +34,8 @@ def main() -> int:
         with leaving_at_once():
             from tfviz import cli
     except ModuleNotFoundError as error:
-        print(f"tfviz: {error.name} is not installed: pip install -r requirements.txt", file=sys.stderr)
+        package = (error.name or str(error)).partition(".")[0]
+        print(f"tfviz: {package} is not installed: pip install -r requirements.txt", file=sys.stderr)
         return 2
     status = cli.main()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done; what Python takes down now may take a second

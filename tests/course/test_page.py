@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
-from PIL import Image
+from PIL import Image, ImageFile
 
 from tests.browser import DESKTOP, PHONE, browser, violations  # noqa: F401
 from tfviz.course import page, rubric
@@ -106,7 +106,8 @@ def written(image, kind):
      PICTURE.png[:60]],
     ids=["nothing", "svg", "gif", "large", "cut"],
 )  # fmt: skip
-def test_what_is_no_thumbnail_of_ours_is_left_out(data):
+def test_what_is_no_thumbnail_of_ours_is_left_out(data, monkeypatch):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # as WeasyPrint leaves it
     html = page.render([graded("a", pictures=(Picture("conv1_units", "x", data),))], USUAL, ())
     assert "<img" not in html
 

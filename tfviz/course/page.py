@@ -22,6 +22,7 @@ from tfviz.course.twins import Twins
 from tfviz.figures import style
 from tfviz.files.atomic import write_text
 from tfviz.files.program import templates
+from tfviz.files.reading import whole_pictures
 from tfviz.parts import PARTS
 from tfviz.report.numbers import network_name, sign
 
@@ -161,7 +162,7 @@ def _address(png: bytes) -> str:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
+        with whole_pictures(), Image.open(io.BytesIO(png), formats=("PNG",)) as image:
             if max(image.size) > _SIDE:
                 return ""
             written = io.BytesIO()

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfviz.errors import BadFileError
-from tfviz.files.reading import open_regular
+from tfviz.files.reading import open_regular, whole_pictures
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -63,12 +63,14 @@ def read_picture(path: Path, height: int, width: int) -> Picture:
         BadFileError: missing, unreadable, not a picture, damaged, too small or too large, or its values are not finite,
             out of range, or of unknown meaning.
     """
-    from PIL import Image, ImageFile, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
-    # WeasyPrint switches this on for the whole process: half a picture would be read as if it were whole.
-    tolerant, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
     try:
-        with warnings.catch_warnings(action="ignore"), open_regular(path, _LARGEST_FILE) as file:
+        with (
+            whole_pictures(),
+            warnings.catch_warnings(action="ignore"),
+            open_regular(path, _LARGEST_FILE) as file,
+        ):
             scans = _check_structure(path, file)
             with Image.open(file, formats=list(FORMATS)) as image:
                 _check_size(path, image, scans)
@@ -98,8 +100,6 @@ def read_picture(path: Path, height: int, width: int) -> Picture:
         raise BadFileError(f"{path} does not fit into memory: make it smaller.") from error
     except Exception as error:  # each decoder has exceptions of its own for damaged files
         raise BadFileError(f"{path} is damaged ({_reason(error)}): save it again.") from error
-    finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
 
 
 def _reason(error: Exception) -> str:

@@ -12,7 +12,8 @@ import math
 import os
 import stat
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -217,3 +218,15 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
         if cast(zipfile.ZipExtFile, file).readinto(content) != size or file.read(1):
             raise ValueError("an array that is cut short")
     return np.ndarray(shape, dtype, content, order="F" if fortran else "C")
+
+
+@contextmanager
+def whole_pictures() -> Iterator[None]:
+    """Inside, Pillow refuses half a picture; WeasyPrint has it read, for the whole process, as if it were whole."""
+    from PIL import ImageFile
+
+    tolerant, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = tolerant

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from tfviz import language
 from tfviz.errors import BadFileError
+from tfviz.files.reading import whole_pictures
 from tfviz.language import marked
 
 if TYPE_CHECKING:
@@ -131,15 +132,13 @@ def read_picture(path: Path, alt: str = "") -> Picture:
     Raises:
         RefusedError: missing, unreadable, no picture, damaged or too large.
     """
-    from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     _check(path)
-    # WeasyPrint switches this on for the whole process: half a picture would be read as if it were whole.
-    tolerant, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
     try:
         with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
             image = Image.open(path, formats=FORMATS)
-        with image:
+        with whole_pictures(), image:
             columns, rows = image.size
             if rows * columns > LARGEST_AREA:
                 raise _too_large(path)
@@ -161,8 +160,6 @@ def read_picture(path: Path, alt: str = "") -> Picture:
         raise RefusedError(
             marked("{file} is damaged ({reason}): save it again."), path, reason=_reason(error)
         ) from error
-    finally:
-        ImageFile.LOAD_TRUNCATED_IMAGES = tolerant
     written = io.BytesIO()
     clean.save(written, "PNG")
     return Picture(written.getvalue(), *clean.size, alt.strip() or legible(path.name))
