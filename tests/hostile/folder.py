@@ -6,6 +6,7 @@ from pathlib import Path
 from tfviz.errors import BadFileError
 from tfviz.experiment.store import PartResult, Store
 from tfviz.files.reading import read_arrays, read_json
+from tfviz.report.current import RECORD
 
 ENDS = {".html": b"</html>", ".svg": b"</svg>", ".pdf": b"%%EOF"}
 """How files of that kind end, white space aside."""
@@ -15,7 +16,8 @@ def half_files(out: Path) -> list[str]:
     """Finished files, by their names, that are none; results whose arrays are others'."""
     found = []
     for path in sorted(out.rglob("*")):
-        if not path.is_file() or any(part.startswith(".tfviz") for part in path.relative_to(out).parts):
+        inside = path.relative_to(out)
+        if not path.is_file() or any(part.startswith(".tfviz") for part in inside.parts if part != RECORD):
             continue
         try:
             if path.suffix == ".json":
@@ -40,8 +42,8 @@ def half_files(out: Path) -> list[str]:
 
 
 def left_over(out: Path) -> list[str]:
-    """Hidden files and folders: what is written before it has its name, and locks."""
-    return sorted(str(path.relative_to(out)) for path in out.rglob(".*"))
+    """Hidden files and folders but the record of the rendering: what is written before it has its name, and locks."""
+    return sorted(str(path.relative_to(out)) for path in out.rglob(".*") if path.name != RECORD)
 
 
 def numbers(out: Path) -> dict[str, dict[str, float]]:
