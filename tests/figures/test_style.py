@@ -69,7 +69,7 @@ FIGURES = {
 
 
 def test_every_figure_is_tried_here():
-    assert set(FIGURES) == set(draw.__all__) - {"centred", "save", "scaled", "stretched"}
+    assert set(FIGURES) == set(draw.__all__) - {"as_png", "centred", "save", "scaled", "stretched"}
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -154,6 +154,16 @@ def test_save_writes_an_svg_beside_nothing_else_and_says_where(tmp_path):
     assert path == tmp_path / "loss.svg"
     assert list(tmp_path.iterdir()) == [path]
     assert ET.fromstring(path.read_bytes()).tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_a_figure_as_pixels_is_twice_as_fine_and_on_white():
+    figure = Figure(figsize=(2, 1), facecolor="none")
+    figure.add_axes((0.25, 0, 0.75, 1), facecolor="red").set(xticks=[], yticks=[])
+    with Image.open(io.BytesIO(draw.as_png(figure))) as picture:
+        assert picture.size == (2 * 144, 144)
+        pixels = np.asarray(picture.convert("RGB"))
+    assert pixels[72, 20].tolist() == [255, 255, 255]
+    assert pixels[72, 200].tolist() == [255, 0, 0]
 
 
 def test_a_saved_figure_has_neither_date_nor_program_and_its_text_as_text(tmp_path):

@@ -14,11 +14,16 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from PIL import Image
+from rich.console import Console
 
+from tests.fake_part import FakePart
 from tests.report.test_page import verdict
 from tfviz.experiment.part import Number
-from tfviz.experiment.store import FigureFile, PartResult
+from tfviz.experiment.progress import Reporter
+from tfviz.experiment.runner import Options, Runner
+from tfviz.experiment.store import FigureFile, PartResult, Store
 from tfviz.files.program import CHECKOUT
+from tfviz.language import use
 from tfviz.parts import PARTS
 from tfviz.report import EXPORTS, answers, export, page, publish
 from tfviz.report.personal import Personal
@@ -42,6 +47,17 @@ see <a href="#ref-field1987">Field 1987</a>.</p>
 <tbody><tr><th>b</th><td class="n">4 | 5</td></tr></tbody></table></section>
 <section id="bibliography"><h2>Bibliography</h2><ul><li id="ref-field1987">Field (1987)</li></ul></section>
 </main></body></html>"""
+
+
+def png(image):
+    file = io.BytesIO()
+    image.save(file, "png")
+    return file.getvalue()
+
+
+def pixels(path):
+    assert path == "figures/one/fig.svg"
+    return png(Image.new("RGB", (9, 9)))
 
 
 @pytest.fixture
@@ -219,11 +235,11 @@ def notebook_of(out, results, html=HTML):
     for part in results:
         if f'<section id="{part}">' not in html:
             html = html.replace("</main>", f'<section id="{part}"><h2>{part}</h2></section></main>')
-    return nbformat.read(export.notebook(out, html, results), 4)
+    return nbformat.read(export.notebook(out, html, results, pixels), 4)
 
 
 def test_a_notebook_is_one_and_shows_pictures_and_numbers(out, results):
-    notebook = nbformat.read(export.notebook(out, HTML, results), 4)
+    notebook = nbformat.read(export.notebook(out, HTML, results, pixels), 4)
     nbformat.validate(notebook)
     kinds = [cell.cell_type for cell in notebook.cells]
     assert kinds == ["markdown", "code", "markdown", "code", "markdown"]
@@ -240,39 +256,26 @@ def test_a_notebook_is_one_and_shows_pictures_and_numbers(out, results):
     assert "\n$$\n\\sum_i w_i\n$$\n" in section.source
 
 
-@pytest.mark.parametrize(
-    ("inside", "reason"),
-    [
-        ('<ellipse cx="4" cy="4" rx="2" ry="1"/>', "a drawing with <ellipse> is not one of ours"),
-        ('<path d="M 0 0" style="fill: url(#hatch)"/>', "url(#hatch)"),
-        ('<use href="#nothing"/>', "a drawing lacks"),
-        ('<path d="M 0 0 L 9"/>', "cannot reshape"),
-    ],
-)
-def test_a_drawing_that_cannot_be_pixels_is_named_in_its_place_and_costs_no_more(
-    out, results, inside, reason
-):
-    (out / "figures" / "one" / "fig.svg").write_text(SVG.replace("<path", inside + "<path"))
-    book = nbformat.read(export.notebook(out, HTML, results), as_version=4)
-    (cell,) = (cell for cell in book.cells if "It is square." in cell.source)
-    words = re.sub(r"\\(.)", r"\1", cell.source)
-    assert re.search(r"The drawing figures/one/fig.svg is not shown here \(.*\)\.\n\nFigure 1\.", words)
-    assert reason in words
-    assert len(cell.attachments) == 1, "the author's picture"
+def test_a_notebook_is_no_larger_than_its_pictures_packed(out, results):
+    """A photograph of over 1 MB as a drawing's pixels."""
+    random = np.random.default_rng(0).integers(0, 256, (90, 90, 3), np.uint8)
+    drawing = png(Image.fromarray(random).resize((900, 900)))
+    assert len(drawing) > 1_000_000
+    book = export.notebook(out, HTML, results, lambda path: drawing)
+    assert book.stat().st_size < len(drawing) / 2
 
 
-def test_a_notebook_is_no_larger_than_its_pictures_are_as_pixels(out, results):
-    """A photograph of 2.4 MB as a drawing holds it, shown in the width of a page."""
-    file = io.BytesIO()
-    random = np.random.default_rng(0).integers(0, 256, (900, 900, 3), np.uint8)
-    Image.fromarray(random).save(file, "png")
-    (out / "figures" / "one" / "fig.svg").write_text(
-        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="144pt" '
-        'height="144pt" viewBox="0 0 144 144"><image width="900" height="900" transform="matrix(.16 0 0 .16 0 0)" '
-        f'xlink:href="data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"/></svg>'
-    )
-    assert (out / "figures" / "one" / "fig.svg").stat().st_size > 3_000_000
-    assert export.notebook(out, HTML, results).stat().st_size < 100_000
+def test_photographs_become_jpeg_and_plain_pictures_png_on_white():
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    plain = np.zeros((64, 64, 4), np.uint8)
+    kinds = []
+    for picture in (noise, plain):
+        file = io.BytesIO()
+        Image.fromarray(picture).save(file, "webp", lossless=True)
+        data, kind = export._packed(file.getvalue())
+        kinds.append(kind)
+    assert kinds == ["image/jpeg", "image/png"]
+    assert (np.asarray(Image.open(io.BytesIO(data))) == 255).all()
 
 
 def test_a_notebook_runs_and_sets_what_is_measured_beside_the_report(out, results, tmp_path):
@@ -484,11 +487,25 @@ def test_the_exports_of_a_full_run_say_what_its_page_says_and_can_be_mailed(tmp_
     monkeypatch.setattr(
         export,
         "write",
-        lambda kinds, out, html, results: pages.update(html=html, results=results) or [],
+        lambda kinds, out, html, results, pixels: (
+            pages.update(html=html, results=results, pixels=pixels) or []
+        ),
     )
     publish.publish(tmp_path, PARTS, print, pdf=False, exports=EXPORTS, personal=Personal(language=language))
     text = export.markdown(tmp_path, pages["html"]).read_text(encoding="utf-8")
     assert_says_the_same(pages["html"], text)
-    path = export.notebook(tmp_path, pages["html"], pages["results"])
+    with use(language):
+        path = export.notebook(tmp_path, pages["html"], pages["results"], pages["pixels"])
     nbformat.validate(nbformat.read(path, 4))
     assert path.stat().st_size < 6_000_000
+
+
+def test_the_drawings_of_a_notebook_are_drawn_anew_by_their_part(tmp_path):
+    part = FakePart()
+    with Reporter(Console(file=io.StringIO())) as reporter:
+        Runner(Options(tmp_path), reporter).run(part)
+    store = Store(tmp_path)
+    draw = publish._pixels(store, [part], store.load_all([part.ID]))
+    with Image.open(io.BytesIO(draw("figures/fake/line.svg"))) as picture:
+        assert picture.size == (288, 144)
+        assert np.asarray(picture.convert("L")).min() < 100

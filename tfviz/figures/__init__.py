@@ -26,9 +26,10 @@ from tfviz.figures.plots import (
     two_criteria,
     two_panels,
 )
-from tfviz.figures.style import save
+from tfviz.figures.style import as_png, save
 
 __all__ = [
+    "as_png",
     "captioned_pictures",
     "centred",
     "confusion_matrix",

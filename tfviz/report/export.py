@@ -7,24 +7,28 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bs4 import BeautifulSoup, Tag
 from markdownify import MarkdownConverter
+from PIL import Image
 
 from tfviz.data.labels import UnknownClassError, class_index
 from tfviz.experiment.store import PartResult
 from tfviz.files.atomic import write_json, write_text
-from tfviz.language import gettext
 from tfviz.weights.catalog import CATALOG
 
 PICTURES = "report_pictures"
 """Folder beside report.md, for pictures that are not figures: the author's."""
+_JPEG_QUALITY = 90
+Pixels = Callable[[str], bytes]
+"""Makes a picture file of a drawing, which is named by its path in the output folder."""
 _SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
 
 
@@ -52,13 +56,14 @@ def markdown(out: Path, html: str) -> Path:
     return path
 
 
-def notebook(out: Path, html: str, results: Mapping[str, PartResult]) -> Path:
+def notebook(out: Path, html: str, results: Mapping[str, PartResult], pixels: Pixels) -> Path:
     """Write report.ipynb, with its pictures inside: text as in the report, and one cell a part that recomputes it.
 
     Args:
         out: the output folder.
         html: the report's page, of medium "export".
         results: by part; those that are done get their cell.
+        pixels: of the drawings; JupyterLab shows no SVG in a cell of text.
     """
     main = _main(html)
     sections = main.find_all("section", recursive=False)
@@ -66,9 +71,9 @@ def notebook(out: Path, html: str, results: Mapping[str, PartResult]) -> Path:
     again = {
         part: _again(results[part]) for part in ids if part in results and results[part].status == "done"
     }
-    cells = [_text(out, main.find("header")), _code(_first(again, results))]
+    cells = [_text(main.find("header"), pixels), _code(_first(again, results))]
     for section in sections:
-        cells.append(_text(out, section))
+        cells.append(_text(section, pixels))
         if section["id"] in again:
             cells.append(_compare(results[section["id"]], again[section["id"]]))
     for index, cell in enumerate(cells):
@@ -307,28 +312,34 @@ def _code(source: str, output: str = "") -> dict[str, Any]:
 # --- text and pictures ---------------------------------------------------------------------------------------------
 
 
-def _text(out: Path, element: Tag) -> dict[str, Any]:
+def _text(element: Tag, pixels: Pixels) -> dict[str, Any]:
     """A cell of Markdown whose pictures are attached to it: as PNG or JPEG, which every reader of notebooks shows."""
-    from tfviz.report import raster
-
     attachments: dict[str, dict[str, str]] = {}
     for image in element.find_all("img"):
-        if found := _data(image["src"]):
-            data, kind = found
-            if kind not in ("image/png", "image/jpeg"):
-                data, kind = raster.packed(data)
-        else:
-            try:
-                data, kind = raster.drawing((out / image["src"]).read_text(encoding="utf-8"))
-            except ValueError as error:
-                lost = gettext("The drawing {file} is not shown here ({reason}).")
-                image.replace_with(lost.format(file=image["src"], reason=error))
-                continue
+        data, kind = _data(image["src"]) or (pixels(image["src"]), "")
+        if kind not in ("image/png", "image/jpeg"):
+            data, kind = _packed(data)
         name = _name(data, kind)
         attachments[name] = {kind: base64.b64encode(data).decode()}
         image["src"] = f"attachment:{name}"
     cell: dict[str, Any] = {"cell_type": "markdown", "metadata": {}, "source": _converted(element)}
     return cell | ({"attachments": attachments} if attachments else {})
+
+
+def _packed(data: bytes) -> tuple[bytes, str]:
+    """A picture file as PNG, or as JPEG where that is smaller, as it is for photographs; and its media type.
+
+    What is transparent becomes white.
+    """
+    with Image.open(io.BytesIO(data)) as file:
+        image = file.convert("RGBA")
+    opaque = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    exact, lossy = io.BytesIO(), io.BytesIO()
+    opaque.save(exact, "png", optimize=True)
+    opaque.save(lossy, "jpeg", quality=_JPEG_QUALITY, optimize=True)
+    return min(
+        (exact.getvalue(), "image/png"), (lossy.getvalue(), "image/jpeg"), key=lambda found: len(found[0])
+    )
 
 
 def _name(data: bytes, kind: str) -> str:
@@ -469,11 +480,13 @@ def _list(pairs: Tag) -> None:
         value.decompose()
 
 
-def write(kinds: Sequence[str], out: Path, html: str, results: Mapping[str, PartResult]) -> list[Path]:
-    """Write the exports that were asked for, of `tfviz.report.EXPORTS`."""
+def write(
+    kinds: Sequence[str], out: Path, html: str, results: Mapping[str, PartResult], pixels: Pixels
+) -> list[Path]:
+    """Write the exports that were asked for, of `tfviz.report.EXPORTS`; the rest as `notebook` has it."""
     paths = []
     if "markdown" in kinds:
         paths.append(markdown(out, html))
     if "notebook" in kinds:
-        paths.append(notebook(out, html, results))
+        paths.append(notebook(out, html, results, pixels))
     return paths

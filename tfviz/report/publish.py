@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from functools import cache
+from pathlib import Path, PurePosixPath
 
 from tfviz import backend, language
 from tfviz.errors import BadFileError
@@ -139,9 +140,8 @@ def publish(
         if exports:
             from tfviz.report import export
 
-            files[1:1] = export.write(
-                exports, out, page.render(sections, about, folder=out, medium="export"), results
-            )
+            exported = page.render(sections, about, folder=out, medium="export")
+            files[1:1] = export.write(exports, out, exported, results, _pixels(store, parts, results))
         foreign = page.foreign(html)
         complete = (
             depends is not None
@@ -212,6 +212,25 @@ def _written(drawing: Drawing, folder: Path) -> Written:
     path = figures.save(drawing.draw(), folder / drawing.name)
     shown = live.save(drawing.live(), folder / drawing.name) if drawing.live else None
     return Written(path, drawing.caption, drawing.alt, drawing.finding, shown)
+
+
+def _pixels(store: Store, parts: Sequence[Part], results: Mapping[str, PartResult]) -> Callable[[str], bytes]:
+    """Draws a stored figure, named by its path, as a PNG file."""
+    from tfviz import figures
+
+    by_id = {part.ID: part for part in parts}
+
+    @cache
+    def drawings(part: str) -> dict[str, Drawing]:
+        result = results[part]
+        settings = settings_from(by_id[part], result.settings)
+        return {drawing.name: drawing for drawing in by_id[part].figures(store.findings(result), settings)}
+
+    def pixels(path: str) -> bytes:
+        _figures, part, file = PurePosixPath(path).parts
+        return figures.as_png(drawings(part)[PurePosixPath(file).stem].draw())
+
+    return pixels
 
 
 def _letters(foreign: str, blank: set[str]) -> list[str]:
