@@ -99,6 +99,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.flush()
             self.server.end.wait(0.05)
 
+    def serve_drip(self, what):
+        """A byte at a time and never silent for long: the "headers", or the content after some that comes at once."""
+        if what == "headers":
+            content = b"HTTP/1.0 200 OK\r\nX-More: " + b"x" * 60_000
+        else:
+            self.answer(CONTENT[: int(what)], Content_Length=len(CONTENT))
+            content = CONTENT[int(what) :]
+        for byte in content:
+            self.wfile.write(bytes([byte]))
+            if self.server.end.wait(0.02):
+                break
+
     def serve_silent(self, _):
         self.server.end.wait(60)
 

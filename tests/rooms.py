@@ -13,6 +13,7 @@ from tfviz.files.program import PACKAGE
 ORDER = (
     "cli",
     "course",
+    "atlas",
     "parts",
     "report",
     "figures",

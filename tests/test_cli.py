@@ -23,15 +23,16 @@ from tfviz.experiment.store import SCHEMA, PartResult, Store
 from tfviz.files import lock, program
 from tfviz.parts import PARTS
 from tfviz.report import page as report
-from tfviz.report import personal, publish
+from tfviz.report import personal, printing, publish
 
-WRITE_PDF = report.write_pdf
+PDF = report.pdf
 
 
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path_factory, monkeypatch):
-    """No report.toml and no answers of whoever runs the tests."""
+    """No report.toml and no answers of whoever runs the tests; parts run in this process if nobody says otherwise."""
     monkeypatch.chdir(tmp_path_factory.mktemp("here"))
+    monkeypatch.setattr(cli, "_usual_workers", lambda *, train: 1)
 
 
 @pytest.fixture
@@ -54,17 +55,14 @@ def templates(tmp_path_factory, monkeypatch):
         )
     monkeypatch.setattr(report, "templates", lambda: folder)
 
-    def write_pdf(out, page):
-        (out / "report.pdf").write_bytes(b"quickly made")
-        return out / "report.pdf"
-
-    monkeypatch.setattr(report, "write_pdf", write_pdf)
+    monkeypatch.setattr(report, "pdf", lambda out, page: b"quickly made")
+    monkeypatch.setattr(printing, "at_once", lambda: False)
 
 
 @pytest.fixture
 def pdf(templates, monkeypatch):
     """The PDF is made as it is for users, which takes seconds."""
-    monkeypatch.setattr(report, "write_pdf", WRITE_PDF)
+    monkeypatch.setattr(report, "pdf", PDF)
 
 
 @pytest.fixture
@@ -228,7 +226,7 @@ def test_no_pango_gives_3_and_the_html(tmp_path, parts, templates, capsys, monke
     def refuse(out, page):
         raise report.PdfUnavailableError(f"no Pango: {report.PANGO}")
 
-    monkeypatch.setattr(report, "write_pdf", refuse)
+    monkeypatch.setattr(report, "pdf", refuse)
     assert cli.main(["--only", "good", "--out", str(tmp_path)]) == 3
     assert (tmp_path / "report.html").exists()
     assert "apt-get install" in capsys.readouterr().err
@@ -241,7 +239,7 @@ def test_without_pango_no_pdf_of_another_rendering_stays(tmp_path, parts, templa
     def refuse(out, page):
         raise report.PdfUnavailableError("no Pango")
 
-    monkeypatch.setattr(report, "write_pdf", refuse)
+    monkeypatch.setattr(report, "pdf", refuse)
     assert cli.main(["--only", "good", "--title", "Another", "--out", str(tmp_path)]) == 3
     assert not (tmp_path / "report.pdf").exists()
     assert f"{tmp_path / 'report.pdf'}, of an earlier rendering, is removed" in capsys.readouterr().err
@@ -254,7 +252,7 @@ def test_no_page_is_written_whose_pdf_fails(tmp_path, parts, templates, capsys, 
     def fails(out, page):
         raise TfvizError("The report shows what cannot be read: x.")
 
-    monkeypatch.setattr(report, "write_pdf", fails)
+    monkeypatch.setattr(report, "pdf", fails)
     for arguments in (["--report-only", "--title", "Another"], ["--only", "good", "--title", "Another"]):
         assert cli.main([*arguments, "--out", str(tmp_path)]) == 2
         assert "shows what cannot be read" in capsys.readouterr().err
@@ -652,7 +650,7 @@ def test_interrupted_twice_leaves_the_pdf_out_and_a_page_that_says_so(
 
     parts[1].error = KeyboardInterrupt()
     (tmp_path / "report.pdf").write_bytes(b"of another rendering")
-    monkeypatch.setattr(report, "write_pdf", interrupted)
+    monkeypatch.setattr(report, "pdf", interrupted)
     assert cli.main(["--out", str(tmp_path)]) == 130
     printed = capsys.readouterr().out
     assert "report.pdf was another rendering's and is gone" in printed
@@ -691,7 +689,7 @@ def test_interrupted_while_the_report_is_rendered_leaves_a_whole_page(
         raise KeyboardInterrupt
 
     parts[1].error = None
-    monkeypatch.setattr(report, "write_pdf", interrupted)
+    monkeypatch.setattr(report, "pdf", interrupted)
     assert cli.main(["--out", str(tmp_path)]) == 130
     html = (tmp_path / "report.html").read_text()
     assert BEING_COMPUTED not in html
@@ -814,3 +812,62 @@ def test_a_framework_that_is_not_installed_stops_before_anything_runs(tmp_path, 
     assert error.count("\n") == 1
     assert parts[0].runs == []
     assert not (tmp_path / "out").exists()
+
+
+def test_parts_are_computed_on_several_processes_and_come_out_the_same(tmp_path, published, capsys):
+    """The longest first; what is kept is said before."""
+    names = ["narrow_network", "training_hardness"]
+    few = ["--quick", "--offline", "--only", *names, "--out"]
+    assert cli.main([*few, str(tmp_path / "one"), "--workers", "1"]) == 0
+    capsys.readouterr()
+    assert cli.main([*few, str(tmp_path / "two"), "--workers", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert "Computed on 2 processes with " in printed
+    assert "[1 of 2] training_hardness: done in" in printed
+    assert "[2 of 2] narrow_network: done in" in printed
+    one, two = (Store(tmp_path / name).load_all(names) for name in ("one", "two"))
+    for name in names:
+        assert two[name].status == "done"
+        assert two[name].numbers.keys() == one[name].numbers.keys()
+        assert two[name].provenance["fingerprint"] == one[name].provenance["fingerprint"]
+    found = [
+        {name: number.value for name, number in each["narrow_network"].numbers.items() if number.unit != "s"}
+        for each in (one, two)
+    ]
+    assert found[1] == pytest.approx(found[0], rel=1e-3, abs=1e-4)
+    capsys.readouterr()
+    assert cli.main([*few, str(tmp_path / "two"), "--workers", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("unchanged, kept") == 2
+    assert "Computed on" not in printed
+
+
+def test_how_many_parts_are_computed_at_a_time(tmp_path, parts, published, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr(cli.machine, "has_gpu", lambda: False)
+    for cores, count in ((1, 1), (2, 2), (3, 3), (64, 3)):
+        monkeypatch.setattr(cli.machine, "cores", lambda cores=cores: cores)
+        assert cli._usual_workers(train=False) == count
+        assert cli._usual_workers(train=True) == 1
+    monkeypatch.setattr(cli.machine, "has_gpu", lambda: True)
+    assert cli._usual_workers(train=False) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--workers", "0"], "--workers must be positive"),
+        (["grade", "x", "--workers", "0"], "--workers must be positive"),
+    ],
+)
+def test_workers_that_are_none(options, said, capsys):
+    assert exit_status(options) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_scheduler_that_is_not_there_is_one_line(tmp_path, parts, published, capsys):
+    pytest.importorskip("distributed")
+    assert cli.main(["--scheduler", "tcp://127.0.0.1:1", "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("tfviz: No Dask scheduler answers at tcp://127.0.0.1:1 (")
+    assert said.count("\n") == 1

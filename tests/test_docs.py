@@ -15,6 +15,7 @@ from PIL import Image
 import tfviz
 from tests import rooms
 from tfviz import cli
+from tfviz.atlas import command as atlas
 from tfviz.course import command
 from tfviz.data.labels import class_index
 from tfviz.experiment import store
@@ -71,6 +72,13 @@ GRADING = {
 }
 
 
+ATLAS = {
+    action.option_strings[-1]: action
+    for action in atlas.parser("tfviz")._actions
+    if action.option_strings and action.dest != "help"
+}
+
+
 def test_every_option_is_documented_and_no_other(actions):
     table = rows(section(text_of(DOCS / "start.md"), "The command line"))
     documented = {
@@ -78,7 +86,7 @@ def test_every_option_is_documented_and_no_other(actions):
     }
     assert documented == {option for action in actions for option in action.option_strings}
     inline = re.findall(r"`(--[a-z-]+)", FENCE.sub("", text_of(DOCS / "start.md")))
-    assert set(inline) <= documented | {"--help", "--grade", *GRADING}
+    assert set(inline) <= documented | {"--help", "--grade", *GRADING, *ATLAS}
 
 
 def test_every_option_of_grading_is_documented_and_no_other():
@@ -86,6 +94,17 @@ def test_every_option_of_grading_is_documented_and_no_other():
     documented = {option for cell, _ in table for option in re.findall(r"`(--[^`]+)`", cell)}
     assert documented == {
         f"{option} {action.metavar}" if action.metavar else option for option, action in GRADING.items()
+    }
+
+
+def test_every_option_of_the_atlas_is_documented_and_no_other():
+    table = rows(section(text_of(DOCS / "start.md"), "An atlas of a whole network"))
+    documented = {option for cell, _ in table for option in re.findall(r"`(--[^`]+)`", cell)}
+    assert documented == {
+        " ".join(
+            [option, *([action.metavar] if action.metavar else []), *(["..."] if action.nargs == "+" else [])]
+        )
+        for option, action in ATLAS.items()
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import shlex
 import signal
@@ -16,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfviz import backend, language
+from tfviz.backend import machine
 from tfviz.errors import BadFileError, TfvizError, printable
-from tfviz.experiment import terminal
+from tfviz.experiment import executor, terminal
 from tfviz.experiment.context import Inputs, OwnNetwork
 from tfviz.experiment.durations import expected, took
 from tfviz.experiment.grading import STATUSES, Verdict, by_kind, summary
@@ -39,16 +41,18 @@ EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_NO_PDF, EXIT_INTERRUPTED = 0, 1, 2, 3, 
 
 _NAME = "tfviz"
 _TRAINED = frozenset(PRESETS)  # the parts that --train is for
+_AT_ONCE = 3  # parts, since the longest takes a third of the time of all
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line of ``tfviz run``, which is meant where no command is named."""
     parser = argparse.ArgumentParser(
         prog=_NAME,
-        usage="%(prog)s [run] [option ...]\n       %(prog)s init [DIR]\n       %(prog)s grade PATH ... [option ...]",
+        usage="%(prog)s [run] [option ...]\n       %(prog)s init [DIR]\n       %(prog)s grade PATH ... [option ...]\n"
+        "       %(prog)s atlas NETWORK|--model FILE [option ...]",
         description="Look inside convolutional networks, write the report (HTML and PDF), grade the numbers. "
         "`tfviz init` writes a report.toml and answers/ to fill in: the names on the cover, and your own words. "
-        "`tfviz grade` measures again what others handed in.",
+        "`tfviz grade` measures again what others handed in. `tfviz atlas` draws every unit of a network.",
         epilog="Exit status: 0 all that was asked for was done; 1 a part failed or could not run (the report shows "
         "it); 2 wrong usage or unusable input; 3 the HTML is written, the PDF is not (Pango is missing); "
         "130 interrupted.",
@@ -139,6 +143,18 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--offline", action="store_true", help="download nothing; use what is cached")
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of every random number (default: 0)"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="parts computed at a time, each in a process with its share of the cores; 1: one after the other, here, "
+        f"on all of them (default: as many as cores, {_AT_ONCE} at most; 1 with --train, or where there is a GPU)",
+    )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="compute the parts on the workers of a Dask scheduler, such as tcp://host:8786; they see the same files",
     )
     yours = parser.add_argument_group(
         "whose report it is", "Each of these goes before what report.toml says; `tfviz init` writes one."
@@ -280,6 +296,8 @@ def _run(options: argparse.Namespace) -> int:
         wrong(f"no part {', '.join(unknown)}; there are: {', '.join(known)}")
     if not 0 <= options.seed < 2**32:
         wrong(f"--seed must be from 0 to {2**32 - 1}")
+    if options.workers is not None and options.workers < 1:
+        wrong("--workers must be positive")
     if options.train and not _TRAINED.intersection(options.only or known):
         wrong(f"--train is for {' and '.join(sorted(_TRAINED))}; --only names neither")
     if options.model is None and (options.model_classes or options.model_input or options.model_head):
@@ -316,6 +334,8 @@ def _run(options: argparse.Namespace) -> int:
                 ),
                 report,
                 finished,
+                options.workers or _usual_workers(train=options.train is not None),
+                options.scheduler,
             )
             status = _finish(report, chosen, anew=options.force)
         except KeyboardInterrupt:
@@ -350,9 +370,37 @@ def _grade(options: argparse.Namespace) -> int:
         options.offline,
         options.workers,
         options.seed,
+        options.scheduler,
     )
     with _alone_in(options.out):
         return EXIT_DONE if course.grade(asked) else EXIT_FAILED
+
+
+def _atlas_parser() -> argparse.ArgumentParser:
+    from tfviz.atlas import command as atlas
+
+    return atlas.parser(_NAME)
+
+
+def _atlas(options: argparse.Namespace) -> int:
+    """``tfviz atlas``: draw every unit of a network, and write the page of it."""
+    from tfviz.atlas import command as atlas
+
+    wrong = atlas.parser(_NAME).error
+    if (options.network is None) == (options.model is None):
+        wrong("name a network, or a file of your own with --model")
+    if options.model is None and (options.model_input or options.model_head):
+        wrong("--model-input and --model-head say more about --model FILE")
+    if not (options.workers is None or options.workers > 0) or not 0 <= options.seed < 2**32:
+        wrong(f"--workers must be positive, --seed from 0 to {2**32 - 1}")
+    files = dict(_weights_option(text) for text in options.weights)
+    backend.check()
+    _check_weights(files)
+    names = ("network", "out", "model", "layers", "units", "pictures", "recipe", "quick", "seed")
+    more = ("workers", "scheduler", "offline", "model_input", "model_head")
+    asked = atlas.Asked(files=files, **{name: getattr(options, name) for name in (*names, *more)})
+    with _alone_in(options.out):
+        return EXIT_DONE if atlas.make(asked) else EXIT_FAILED
 
 
 def _nothing_in(out: Path) -> str:
@@ -389,6 +437,7 @@ _COMMANDS = {
     "run": _Command(parser, _run),
     "init": _Command(_init_parser, _init),
     "grade": _Command(_grade_parser, _grade),
+    "atlas": _Command(_atlas_parser, _atlas),
 }
 
 
@@ -603,11 +652,23 @@ def _cifar10(data_dir: Path | None, *, download: bool, offline: bool) -> Path | 
         return cifar10.fetch(offline=offline, progress=reporter.progress, say=reporter.say)
 
 
-def _compute(chosen: Sequence[Part], options: Options, report: _Report, finished: list[str]) -> None:
+def _usual_workers(*, train: bool) -> int:
+    """How many parts are computed at a time if nobody says; a training, and a GPU, is best left to one process."""
+    return 1 if train or machine.has_gpu() else min(machine.cores(), _AT_ONCE)
+
+
+def _compute(
+    chosen: Sequence[Part],
+    options: Options,
+    report: _Report,
+    finished: list[str],
+    workers: int,
+    scheduler: str | None,
+) -> None:
     """Run the parts, adding to `finished` the ids of those that are through; the report grows meanwhile."""
     from tfviz.experiment.progress import Reporter
 
-    with Reporter() as reporter:
+    with ExitStack() as stack, Reporter() as reporter:
         runner = Runner(options, reporter)
         waiting = runner.waiting(chosen)
         seconds = expected(
@@ -616,13 +677,23 @@ def _compute(chosen: Sequence[Part], options: Options, report: _Report, finished
             quick=options.quick,
             train=options.inputs.train is not None,
         )
-        reporter.plan({part: seconds[part] if part in waiting else 0.0 for part in seconds})
+        pool = stack.enter_context(
+            executor.workers(max(1, min(workers, len(waiting))), scheduler=scheduler if waiting else None)
+        )
+        if not pool.here:
+            reporter.say(f"Computed on {pool.words}.")
+            # What is kept, then the longest first: else it is alone at the end.
+            chosen = sorted(chosen, key=lambda part: (part.ID in waiting, -_length(seconds[part.ID])))
+        reporter.plan(
+            {part.ID: seconds[part.ID] if part.ID in waiting else 0.0 for part in chosen}, pool.at_once
+        )
         known = {part.ID: part for part in chosen}
         growing = Growing(
             report.grow,
             lambda part: report.draw(known[part]),
-            {part: seconds[part] for part in waiting},
+            {part.ID: seconds[part.ID] for part in chosen if part.ID in waiting},
             reporter.say,
+            at_once=pool.at_once,
         )
         printed = (report.out / "report.pdf").exists()
         if growing.begin():
@@ -633,12 +704,18 @@ def _compute(chosen: Sequence[Part], options: Options, report: _Report, finished
                 else ""
             )
             reporter.say(f"The report can be opened now; it grows as parts finish{gone}:\n{page}")
-        if waiting:
+        if waiting and pool.here:
             backend.load()
-        for part in chosen:
-            runner.run(part)
-            finished.append(part.ID)
-            growing.ends(part.ID)
+
+        def ended(result: PartResult) -> None:
+            finished.append(result.part)
+            growing.ends(result.part)
+
+        runner.run_all(chosen, pool, ended)
+
+
+def _length(seconds: float | None) -> float:
+    return math.inf if seconds is None else seconds
 
 
 def _interrupted(report: _Report, chosen: Sequence[Part], finished: Sequence[str], again: str) -> int:

@@ -135,3 +135,20 @@ def test_who_computes_bfloat16(gpus, flags, computes, monkeypatch):
     monkeypatch.setattr(on_tensorflow, "_gpu_details", lambda: gpus)
     monkeypatch.setattr(machine, "processor_flags", lambda: frozenset(flags))
     assert backend.computes_bfloat16() is computes
+
+
+def test_a_compiled_function_takes_any_size_and_is_traced_once():
+    traced = []
+
+    def compute(maps, places):
+        traced.append(maps[0].shape.as_list())
+        return [tf.gather(maps[0], places[0]) + maps[1], tf.shape(places[0])]
+
+    run = tensorflow_operations.compiled(compute)
+    for rows, count in ((4, 2), (7, 5)):
+        maps = [RANDOM.normal(size=(rows, 3)).astype(np.float32), normal(1, 3)]
+        place = RANDOM.integers(rows, size=(2, count)).astype(np.int32)
+        made, shape = run(maps, [place])
+        np.testing.assert_allclose(made, maps[0][place] + maps[1], rtol=1e-6)
+        assert shape.numpy().tolist() == [2, count]
+    assert traced == [[None, 3]]

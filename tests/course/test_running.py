@@ -102,8 +102,9 @@ def test_any_executor_in_any_order_gives_the_same_and_what_is_kept_is_not_measur
     assert [each.submission for each in grade(renamed, out / "usual", Lab())] == ["dana", "ben"]
     for path in (out / "usual" / FOLDER).iterdir():
         path.write_text(path.read_text()[:100])  # damaged: measured again
-    with pytest.raises(TypeError):
-        run(runs, out / "usual")
+    assert {each.refused for each in run(runs, out / "usual")} == {
+        "Measuring it was stopped: TypeError: 'NoneType' object is not callable."
+    }
 
 
 def test_one_that_takes_more_than_it_may_is_named_and_the_others_go_on(runs, out):
@@ -164,3 +165,13 @@ def test_the_command(runs, tmp_path, capsys, monkeypatch):
 
 def no_weights(name, **_):
     raise command.WeightsUnavailableError(f"no {name}")
+
+
+def test_on_dask_s_workers_the_table_is_the_same(runs, out):
+    distributed = pytest.importorskip("distributed")
+    (out / "dask").mkdir()
+    (out / "usual").mkdir()
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        there = run(runs, out / "dask", scheduler=cluster.scheduler_address)
+    assert [each.refused for each in there] == [""] * 3
+    assert table(there) == table(run(runs, out / "usual", workers=2))

@@ -1,4 +1,5 @@
 import io
+import math
 import os
 import struct
 import subprocess
@@ -363,10 +364,14 @@ def test_a_jpeg_with_scans_without_end(tmp_path):
         ("a.png", {"compress_level": 1}, "RGBA"),
         ("a.jpg", {"progressive": True, "subsampling": 0}, "RGB"),
         ("a.tiff", {"compression": "tiff_lzw"}, "F"),
+        ("a.tiff", {"compression": "tiff_lzw", "tiffinfo": {0x0112: 6}}, "CMYK"),
+        ("a.tiff", {"tiffinfo": {0x0112: 3}}, "RGBA"),
+        ("a.avif", {"speed": 10, "subsampling": "4:4:4"}, "RGBA"),
+        ("a.webp", {"lossless": True, "method": 0}, "RGBA"),
     ],
 )
 def test_memory(tmp_path, name, options, mode):
-    """At most 6 bytes a pixel, and what the decoders need for themselves."""
+    """At most 6 bytes a pixel (18 of formats that allow for no more), and what the decoders need for themselves."""
     large = saved(tmp_path, Image.new(mode, (4000, 4000)), name, **options)
     small = saved(tmp_path, Image.new(mode, (300, 300)), f"small.{name[2:]}", **options)
     code = (
@@ -378,7 +383,9 @@ def test_memory(tmp_path, name, options, mode):
     ran = subprocess.run(
         [sys.executable, "-c", code, small, large], check=True, capture_output=True, text=True
     )
-    assert int(ran.stdout) < 6 * 4000 * 4000 + 12_000_000
+    most = 18 if name in ("a.avif", "a.webp") else 6
+    assert int(ran.stdout) < most * 4000 * 4000 + 12_000_000
+    assert pictures.FORMATS[{"jpg": "JPEG"}.get(name[2:], name[2:].upper())] == most
 
 
 def test_as_bytes_rounds_to_the_nearest():
@@ -386,8 +393,8 @@ def test_as_bytes_rounds_to_the_nearest():
     np.testing.assert_array_equal(pictures.as_bytes(values), [[0, 0, 0, 1, 255, 255]])
 
 
-def png(width, height, bits=8, kind=2, rows=b"", *chunks):
-    head = (b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0))
+def png(width, height, bits=8, kind=2, rows=b"", *chunks, interlaced=0):
+    head = (b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, interlaced))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
         for name, data in (head, *chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
@@ -423,6 +430,89 @@ def test_unusable_files_get_one_line(tmp_path, content, says):
         pictures.read_picture(path, 224, 224)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("interlaced", [0, 1])
+@pytest.mark.parametrize(
+    ("bits", "kind", "samples"), [(1, 0, 1), (4, 3, 1), (8, 2, 3), (16, 6, 4), (16, 4, 2)]
+)
+def test_a_png_of_fewer_rows_than_it_says(tmp_path, bits, kind, samples, interlaced):
+    """Its stream is sound and ends early; Pillow reads it and leaves the rest black."""
+    height, width = 19, 21
+    passes = [
+        (0, 0, 8, 8),
+        (0, 4, 8, 8),
+        (4, 0, 8, 4),
+        (0, 2, 4, 4),
+        (2, 0, 4, 2),
+        (0, 1, 2, 2),
+        (1, 0, 2, 1),
+    ]
+    size = sum(
+        1 + math.ceil(len(range(left, width, across)) * bits * samples / 8)
+        for top, left, down, across in (passes if interlaced else [(0, 0, 1, 1)])
+        for _ in range(top, height, down)
+    )
+    palette = [(b"PLTE", bytes(48))] if kind == 3 else []
+    path = tmp_path / "a.png"
+    for missing in (0, 1):
+        rows = bytes(size - missing)
+        path.write_bytes(png(width, height, bits, kind, rows, *palette, interlaced=interlaced))
+        if missing:
+            with pytest.raises(BadFileError, match="rows are missing"):
+                pictures.read_picture(path, 16, 16)
+        else:
+            assert pictures.read_picture(path, 16, 16).max() == (kind in (4, 6)), (
+                "all black, or white behind it"
+            )
+
+
+def test_a_png_that_unpacks_to_much_more_than_a_step(tmp_path):
+    path = tmp_path / "a.png"
+    for rows, whole in ((2000, True), (1999, False)):
+        path.write_bytes(png(2000, 2000, 8, 0, bytes(2001 * rows)))
+        if whole:
+            assert pictures.read_picture(path, 16, 16).max() == 0
+        else:
+            with pytest.raises(BadFileError, match="rows are missing"):
+                pictures.read_picture(path, 16, 16)
+
+
+@pytest.mark.parametrize("planes", [1, 2])
+def test_a_tiff_of_fewer_strips_than_it_says(tmp_path, planes):
+    """Each of 16 rows of 16 pixels of 3 colours, or of one colour after the other."""
+    values = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    content = (values if planes == 1 else values.transpose(2, 0, 1)).tobytes()
+    strips, each = (16, 48) if planes == 1 else (48, 16)
+    for missing in (0, 1):
+        count, rest = strips - missing, 8 + len(content)
+        entries = [
+            *((256, 4, 1, 16), (257, 4, 1, 16), (258, 3, 3, rest), (259, 3, 1, 1), (262, 3, 1, 2)),
+            *(
+                (273, 4, count, rest + 8),
+                (277, 3, 1, 3),
+                (278, 4, 1, 1),
+                (279, 4, count, rest + 8 + 4 * count),
+            ),
+            (284, 3, 1, planes),
+        ]
+        path = tmp_path / "a.tiff"
+        path.write_bytes(
+            b"II*\0"
+            + struct.pack("<I", rest + 8 + 8 * count)
+            + content
+            + struct.pack("<4H", 8, 8, 8, 0)
+            + struct.pack(f"<{count}I", *(8 + each * number for number in range(count)))
+            + struct.pack(f"<{count}I", *[each] * count)
+            + struct.pack("<H", len(entries))
+            + b"".join(struct.pack("<HHII", *entry) for entry in entries)
+            + bytes(4)
+        )
+        if missing:
+            with pytest.raises(BadFileError, match="rows are missing"):
+                pictures.read_picture(path, 16, 16)
+        else:
+            np.testing.assert_array_equal(pictures.read_picture(path, 16, 16), values / np.float32(255))
 
 
 def test_half_a_picture_is_refused_whatever_another_library_has_set(tmp_path, monkeypatch):

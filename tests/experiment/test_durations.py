@@ -57,18 +57,18 @@ def test_every_part_has_typical_seconds():
 def test_what_is_left_follows_this_run_s_pace():
     estimate = Estimate({"a": TRUST, "b": 30.0, "c": 60.0})
     assert estimate.left() == TRUST + 90
-    assert estimate.left("a", 5.0) == TRUST + 85
+    assert estimate.left({"a": (5.0, None)}) == TRUST + 85
     estimate.ends("a", 3 * TRUST)
     assert estimate.pace == 2.0, "this pace of 3 counts as much as the recorded one"
     assert estimate.left() == 180.0
-    assert estimate.left("b", 20.0) == 160.0
+    assert estimate.left({"b": (20.0, None)}) == 160.0
     assert (estimate.passed, estimate.total) == (TRUST, TRUST + 90)
     assert estimate.running("b", 20.0) == 10.0
 
 
 def test_a_part_that_takes_longer_than_expected_takes_nothing_from_the_others():
     estimate = Estimate({"a": 10.0, "b": 30.0})
-    assert estimate.left("a", 1000.0) == pytest.approx(30.0, abs=0.01)
+    assert estimate.left({"a": (1000.0, None)}) == pytest.approx(30.0, abs=0.01)
 
 
 def test_what_takes_longer_than_expected_comes_nearer_to_its_end_and_never_there():
@@ -96,7 +96,7 @@ def test_a_part_s_own_progress_goes_before_the_time_that_was_expected():
     assert own.share(150.0) == pytest.approx(0.25 + 0.8 * 0.25 * 0.5), "half the time of the last quarter"
     assert 0.449 < own.share(10_000.0) < 0.45, "the next quarter has not been said"
     assert estimate.running("a", 100.0, own.share(100.0)) == 15.0
-    assert estimate.left("a", 100.0, own.share(100.0)) == 300.0 + 100.0
+    assert estimate.left({"a": (100.0, own.share(100.0))}) == 300.0 + 100.0
     own.says(1.0, 500.0)
     assert own.share(500.0) is None, "it goes on after what it counted"
     own.says(0.0, 510.0)
@@ -111,8 +111,8 @@ def test_where_a_part_s_time_is_not_known_the_bar_counts_parts():
     assert estimate.passed == 1.0
     assert estimate.running("training", 3600.0) == 0.0
     assert estimate.running("training", 3600.0, 0.25) == 0.25
-    assert estimate.words("training", 3600.0) == ""
-    assert estimate.words("training", 3600.0, 0.25) == "about 3.0 h left"
+    assert estimate.words({"training": (3600.0, None)}) == ""
+    assert estimate.words({"training": (3600.0, 0.25)}) == "about 3.0 h left"
 
 
 def test_parts_that_were_kept_or_failed_leave_the_pace_alone():
@@ -163,3 +163,11 @@ def test_times_that_are_not_known_exactly(seconds, words):
 )
 def test_measured_times(seconds, words):
     assert took(seconds) == words
+
+
+def test_what_is_left_of_several_at_a_time_is_shared_out_and_the_longest_is_not_cut_up():
+    estimate = Estimate({"a": 60.0, "b": 40.0, "c": 20.0}, at_once=2)
+    assert estimate.left() == 60.0
+    assert estimate.left({"a": (30.0, None), "b": (30.0, None)}) == (30 + 10 + 20) / 2
+    assert estimate.left({"a": (0.0, None), "b": (30.0, None)}) == 60.0
+    assert estimate.left({"a": (30.0, 0.25), "b": (30.0, None)}) == 90.0

@@ -6,12 +6,12 @@ from tfviz.experiment.growing import BEING_COMPUTED, NOT_YET, SHARE, Growing
 class Run:
     """A run with a clock of its own, and what was rendered and said in it."""
 
-    def __init__(self, waiting):
+    def __init__(self, waiting, at_once=1):
         self.now, self.cost, self.error = 100.0, 1.0, None
         self.pages, self.drawn, self.said = [], [], []
         if not isinstance(waiting, dict):
             waiting = dict.fromkeys(waiting, 0.0)
-        self.growing = Growing(self.render, self.draw, waiting, self.said.append, lambda: self.now)
+        self.growing = Growing(self.render, self.draw, waiting, self.said.append, lambda: self.now, at_once)
 
     def draw(self, part):
         self.now += 1000.0
@@ -129,3 +129,24 @@ def test_an_interrupt_while_rendering_is_one():
     run.error = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         run.growing.begin()
+
+
+def test_of_several_at_a_time_all_that_run_are_said_to_be_computed():
+    run = Run(["a", "b", "c", "d"], at_once=2)
+    run.growing.begin()
+    run.after(100, "b")
+    assert run.pages == [
+        {"a": BEING_COMPUTED, "b": BEING_COMPUTED, "c": NOT_YET, "d": NOT_YET},
+        {"a": BEING_COMPUTED, "c": BEING_COMPUTED, "d": NOT_YET},
+    ]
+
+
+@pytest.mark.parametrize(("second", "pages"), [(5.0, 2), (9.0, 3)])
+def test_of_several_at_a_time_the_next_to_end_is_the_shortest(second, pages):
+    run = Run({"a": 5.0, "b": 5.0, "c": 1000.0, "d": second, "e": 5.0}, at_once=2)
+    run.growing._draw = run.drawn.append
+    run.growing.begin()
+    run.after(5, "a")
+    run.after(1, "b")
+    assert run.cost / SHARE == 10
+    assert len(run.pages) == pages

@@ -3,7 +3,8 @@ import io
 import pytest
 from rich.console import Console
 
-from tfviz.experiment.progress import QUIET, Reporter
+from tfviz.experiment import progress
+from tfviz.experiment.progress import QUIET, Relay, Reporter, heard_by
 
 
 class Log:
@@ -177,3 +178,52 @@ def test_the_bars_are_gone_when_the_block_ends():
         reporter.say("a line")
     last = log.file.getvalue().rpartition("a line")[2]
     assert last.endswith("\x1b[2K"), "the last thing written takes a line away"
+
+
+def test_several_parts_at_a_time_share_the_bar():
+    log = Log(terminal=True)
+    log.reporter.plan({"one": 60.0, "two": 40.0, "three": 20.0}, at_once=2)
+    log.reporter.starts("one", None)
+    log.reporter.starts("two", None)
+    log.now += 30
+    assert filled(log) == 0.5
+    assert log.bottom().endswith("one, two about 30 s left")
+    log.reporter.progress("epochs", 1, 4, part="one")
+    log.reporter.progress("epochs", 2, 4, part="two")
+    assert log.bottom().count("epochs") == 2
+    log.reporter.ends("two", "failed: x")
+    assert log.bottom().count("epochs") == 1
+    assert "25%" in log.bottom()
+    assert "50%" not in log.bottom()
+
+
+def test_what_a_part_reports_elsewhere_is_heard_here(monkeypatch):
+    log, now = Log(), 100.0
+    monkeypatch.setattr(progress, "tell", heard_by(log.reporter))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    relay = Relay("one")
+    relay.starts("one", "squeezenet")
+    relay.say("a [b]line[/b]")
+    for step in range(1001):
+        now += QUIET / 100
+        log.now += QUIET / 100
+        relay.progress("one", step, 1000)
+    relay.starts("two", None)
+    assert log.lines == [
+        "one: running on squeezenet",
+        "a [b]line[/b]",
+        *(f"  one: {quarter} %" for quarter in (25, 50, 75, 100)),
+        "two: running",
+    ]
+
+
+def test_what_comes_faster_than_anybody_reads_is_not_sent_but_for_the_last(monkeypatch):
+    sent, now = [], 100.0
+    monkeypatch.setattr(progress, "tell", sent.append)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    relay = Relay("one")
+    for step in range(1, 1001):
+        now += 0.01
+        relay.progress("one", step, 1000, "note")
+    assert 90 <= len(sent) <= 102
+    assert sent[-1] == ("progress", "one", 1000, 1000, "note", "one")

@@ -65,3 +65,12 @@ def test_clear_takes_away_whatever_stands_there(tmp_path):
     for name in ("folder", "file", "fifo", "nothing"):
         clear(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_json_says_nothing_to_a_terminal(tmp_path):
+    text = "\x1b[31m \x9b2J \x7f \u202egnp.exe \u2028 שלום ≥ ✓"
+    write_json(tmp_path / "a.json", {text: text})
+    written = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert json.loads(written) == {text: text}
+    assert all(letter.isprintable() or letter == "\n" for letter in written)
+    assert "שלום ≥ ✓" in written

@@ -7,7 +7,7 @@ from tfviz.data.pictures import as_bytes
 from tfviz.measures import spectrum
 from tfviz.method.ascent import ascend
 from tfviz.method.objectives import logit
-from tfviz.method.parametrizations import fourier, pixels
+from tfviz.method.parametrizations import fourier, phases, pixels
 from tfviz.method.priors import distance
 
 SIZES = [(8, 8), (5, 7), (6, 9), (9, 6), (7, 7)]
@@ -143,3 +143,55 @@ def test_a_start_stays_put_at_a_rate_of_nearly_nothing(shape):
 def test_fourier_refuses_nonsense(change, says):
     with pytest.raises(ValueError, match=says):
         fourier(**({"start": np.full((5, 7, 3), 0.5)} | change))
+
+
+@pytest.mark.parametrize("size", [(8, 6), (9, 7), (8, 7), (7, 8)])
+def test_phases_keep_the_magnitude_exactly(size):
+    """Behind the sigmoid's slope of 4 the picture's Fourier magnitude along the colour axes is what was given."""
+    height, width = size
+    given = spectrum.natural_magnitude(height, width)
+    axes = spectrum.colour_axes()
+    start = np.random.default_rng(2).uniform(-4, 4, (2, 3, height, width // 2 + 1))
+    pictures = phases(start, width, given, axes).pictures.astype(np.float64)
+    values = np.log(pictures / (1 - pictures)) / 4 @ axes.T
+    for picture in values:
+        assert spectrum.magnitude(picture) == pytest.approx(given, abs=1e-5)
+    assert np.abs(pictures[0] - pictures[1]).max() > 0.01
+
+
+def test_phases_of_one_frequency_move_a_wave():
+    """One frequency k along the columns: sigmoid(4 * 2 m cos(2 pi k x / W + p) / sqrt(H W)), by hand."""
+    magnitude = np.zeros((4, 5, 1))
+    magnitude[0, 2] = 0.6
+    start = np.full((1, 1, 4, 5), 0.7)
+    wave = 2 * 0.6 * np.cos(2 * np.pi * 2 * np.arange(8) / 8 + 0.7) / np.sqrt(32)
+    found = phases(start, 8, magnitude, [[1.0]]).pictures[0, ..., 0]
+    assert found == pytest.approx(np.tile(1 / (1 + np.exp(-4 * wave)), (4, 1)), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("start", "magnitude", "axes"),
+    [
+        (np.zeros((1, 3, 4, 4)), np.ones((4, 3, 3)), np.eye(3)),
+        (np.zeros((1, 3, 4, 3)), -np.ones((4, 3, 3)), np.eye(3)),
+        (np.full((1, 3, 4, 3), np.nan), np.ones((4, 3, 3)), np.eye(3)),
+        (np.zeros((1, 3, 4, 3)), np.ones((4, 3, 3)), np.eye(2)),
+    ],
+)
+def test_phases_that_do_not_fit_are_refused(start, magnitude, axes):
+    with pytest.raises(ValueError, match=r"fit pictures|finite"):
+        phases(start, 4, magnitude, axes)
+
+
+def test_colours_of_noise_are_mixed_as_in_natural_pictures():
+    """White noise has, before the sigmoid, the covariance C C^T, which was computed from photographs."""
+    root = spectrum.colour_root()
+    grey = np.full((4, 32, 32, 3), 0.5)
+    made = fourier(grey, decay=0.0, colour_root=root)
+    noise = np.random.default_rng(0).normal(0, 0.05, made.parameters.shape).astype(np.float32)
+    pictures = np.asarray(made.to_pictures(noise), np.float64)
+    found = np.cov(np.log(pictures / (1 - pictures)).reshape(-1, 3), rowvar=False)
+    axes, deviations = spectrum.colour_axes(), np.linalg.norm(root, axis=0)
+    expected = axes.T @ np.diag(deviations**2) @ axes
+    assert found / np.trace(found) == pytest.approx(expected / np.trace(expected), abs=0.01)
+    assert np.linalg.norm(axes @ root - np.diag(deviations)) < 1e-6

@@ -70,6 +70,25 @@ def test_scores_and_gradients_are_those_of_the_plain_layers(count, options):
     assert np.abs(plain).max() > 0
 
 
+@pytest.mark.parametrize(
+    ("layer", "has_one"),
+    [
+        (layers.Normalization(mean=[0.4, 0.5, 0.6], variance=[0.04, 0.05, 0.06]), True),
+        (layers.Normalization(axis=3, mean=0.5, variance=0.0), True),
+        (layers.Normalization(axis=None, mean=0.5, variance=0.04), False),
+        (layers.Normalization(mean=[0.4, 0.5, 0.6], variance=[4.0, 5.0, 6.0], invert=True), False),
+        (layers.Normalization(axis=(2, 3), mean=np.full((45, 3), 0.4), variance=np.ones((45, 3))), False),
+    ],
+)
+def test_a_mean_colour_is_taken_off_as_by_keras(layer, has_one, pictures):
+    picture = keras.Input((47, 45, 3))
+    model = keras.Model(picture, layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(layer(picture))))
+    assert names(model) == ({layer.name} if has_one else set())
+    (scores, _, gradient), (plain_scores, _, plain) = gradients(model, logit(1), pictures)
+    np.testing.assert_array_equal(scores, plain_scores)
+    np.testing.assert_array_equal(gradient, plain)
+
+
 @pytest.mark.parametrize("active", [0.0, 0.1, 0.44, 0.46, 1.0])
 def test_few_rows_and_many(active):
     """Whether rows are gathered is decided while it runs, by how many pictures have something there."""
@@ -119,9 +138,9 @@ def test_layers_are_as_they_were_afterwards(pictures):
     with pytest.raises(RuntimeError), Shortcuts(model).taken():
         raise RuntimeError
     assert [vars(layer).keys() for layer in model.layers] == [each.keys() for each in before]
-    known = loops._of(model)
+    known = loops.kept(model)
     ascend(model, logit(1), pictures, steps=1, rate=0.1)
-    assert loops._of(model) is known
+    assert loops.kept(model) is known
 
 
 def test_programmed_models_have_none(pictures):

@@ -124,3 +124,20 @@ def test_nonsense_is_refused(change):
 def test_a_picture_of_one_pixel_is_its_own_mirror_image():
     pictures = PICTURES[:, :1, :1]
     np.testing.assert_allclose(apply([3, -2, 0.1, 0.3], pictures), pictures, atol=1e-6)
+
+
+def test_a_smaller_size_sees_the_middle_and_what_comes_into_it():
+    """As the whole picture moved, and its middle cut out; the margin takes the place of the mirrored border."""
+    drawn = np.array([2, -3, 0, 0], np.float32)
+    moved = np.asarray(affine(size=(5, 6)).apply(PICTURES, drawn))
+    assert moved.shape == (2, 5, 6, 3)
+    np.testing.assert_allclose(moved, PICTURES[:, 5:10, 2:8], atol=1e-5)
+    turned = np.array([0.5, 0.25, 0.05, 0.1], np.float32)
+    np.testing.assert_allclose(
+        np.asarray(affine(size=(5, 6)).apply(PICTURES, turned)), apply(turned)[:, 3:8, 5:11], atol=1e-5
+    )
+
+
+def test_one_function_for_one_size():
+    assert affine(size=(5, 6)).apply is affine(shift=1, size=(5, 6)).apply
+    assert affine(size=(5, 6)).apply is not affine(size=(6, 5)).apply

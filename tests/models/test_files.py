@@ -112,7 +112,7 @@ BAD = {
     "filters.h5": (filtered_weights, "filters.h5 "),
     "cut.keras": (cut, "damaged or cut short"),
     "empty.keras": (lambda path: path.write_bytes(b""), "no file of a Keras network"),
-    "net.weights.h5": (lambda path: networks.grey().save_weights(path), "holds weights and no network"),
+    "net.weights.h5": (lambda path: networks.grey().save_weights(path), r"no network: .*save\('net.keras'\)"),
     "net.pth": (lambda path: path.write_bytes(b"PK\3\4"), "holds weights and no network"),
     "net.onnx": (lambda path: path.write_bytes(b"\b\n"), "no Keras network"),
     "missing.keras": (lambda path: None, "No such file"),

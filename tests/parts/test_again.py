@@ -130,7 +130,7 @@ CASES = [
             keep=(0, 3),
             short_steps=3,
         ),
-        "spectrum_slope",
+        "spectrum_slope_long",
         "long_prior",
     ),
     Case(

@@ -812,7 +812,7 @@ def test_without_a_study_nothing_is_said_to_be_measured(recorded):
     page = study_page(recorded["cifar_cnn"])
     assert "Of the kernels that the originals tried, 7, 5, 3, 2 did best in this network." in page
     assert "Whether they do, and what standardised pictures do for the training, is not measured here" in page
-    assert "python -m tfviz.training.study would measure both." in page
+    assert "python -m tfviz.experiment.kernel_study would measure both." in page
     assert "Here " not in page
     findings = changed(recorded["cifar_cnn"], study=None)
     assert "study" not in drawn(cifar_cnn, findings, cifar_cnn.SETTINGS)
@@ -838,7 +838,7 @@ def test_the_table_of_a_study(recorded):
         (OURS, False, (0.805,)),
     )
     assert "The recipe of the training above for 7 epochs on CIFAR-10 (JPEG copy), on a processor," in page
-    assert "Recorded short trainings (python -m tfviz.training.study) on the test split" in page
+    assert "Recorded short trainings (python -m tfviz.experiment.kernel_study) on the test split" in page
     assert "7, 5, 3, 2 standardised 3 7000 81 (80 to 82) 0.190 (0.180 to 0.200) 170 to 190" in page
     assert "3, 3, 3, 3 standardised 3 3000 78.50 (78 to 79) 0.215 (0.210 to 0.220) 120 to 140" in page
     assert "7, 5, 3, 2 as they are 1 7000 80.50 0.195 170" in page

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.parts.class_network import tiny_context
 from tests.parts.drawn import drawn, html_of, text_of
 from tests.parts.graded import check_borne_out
 from tfviz.experiment.context import Inputs
@@ -347,3 +348,28 @@ def test_the_users_picture_and_classes_are_taken(context_on, tmp_path):
 @pytest.mark.weights
 def test_a_grader_measures_the_same(findings, real_weights):
     check_borne_out(part, findings, SHORT, "squeezenet", real_weights("squeezenet"))
+
+
+def test_a_descent_whose_first_step_changes_nothing_is_not_gone_on_with(monkeypatch):
+    """What is said of its steps is what all of them give; one that moves is done in full."""
+    import tfviz
+
+    _context, model, _ = tiny_context("alexnet")
+    source = np.full(model.input_shape[1:], 0.5, np.float32)
+    goal = tfviz.objectives.probability(2)
+    settings = replace(part.SETTINGS, published_weight=1.0, published_steps=7)
+    done = []
+    ascend = tfviz.ascend
+    monkeypatch.setattr(
+        tfviz, "ascend", lambda *args, **options: done.append(options["steps"]) or ascend(*args, **options)
+    )
+    for rate, steps in ((1e-12, [1]), (1.0, [1, 7])):
+        done.clear()
+        found = part._published(model, goal, source, settings, rate)
+        assert done == steps
+        whole = ascend(model, goal - tfviz.priors.distance(source), source, steps=7, rate=rate)
+        np.testing.assert_array_equal(found.picture, whole.picture)
+        np.testing.assert_allclose(found.scores, whole.scores, rtol=1e-6)
+        assert found.terms.keys() == whole.terms.keys()
+        for name, values in whole.terms.items():
+            np.testing.assert_allclose(found.terms[name], values, rtol=1e-6)

@@ -8,7 +8,7 @@ import pytest
 from keras import layers as L
 
 from tests.models import networks
-from tests.parts.drawn import drawn, html_of
+from tests.parts.drawn import drawn, html_of, text_of
 from tfviz.errors import TfvizError
 from tfviz.experiment.context import Context, OwnNetwork
 from tfviz.experiment.progress import Reporter
@@ -73,6 +73,18 @@ def test_class_image_of_a_grey_network(digits):
     assert len(drawn(class_image, findings, settings)) == 3
     text = re.sub("<[^>]+>", "", html_of(class_image, findings, settings))
     assert "sure to see a three (class 3)" in text
+
+
+def test_a_class_without_a_name_has_its_number(context_of):
+    context = context_of(networks.grey(), target_class=3)
+    for part, says in (
+        (class_image, "until the network is sure to see its class 3? And does"),
+        (class_neuron, "the one of class 3? The originals"),
+    ):
+        findings = part.run(part.QUICK, context)
+        page = text_of(html_of(part, findings, part.QUICK, network="your network “digits”"))
+        assert says in page
+        assert "of “class 3”" in page
 
 
 def test_occlusion_map_of_a_grey_network(digits):
@@ -153,7 +165,7 @@ def test_the_class_that_is_looked_for(own, target):
 def test_names_of_classes(digits):
     model = digits.model()
     assert class_names(digits, model) == DIGITS
-    assert class_names(Context(0, Reporter(), own=OwnNetwork("x")), model)[:2] == ("0", "1")
+    assert class_names(Context(0, Reporter(), own=OwnNetwork("x")), model)[:2] == ("class 0", "class 1")
     assert class_names(Context(0, Reporter()), model)[107] == "jellyfish"
 
 
@@ -297,7 +309,7 @@ def test_the_class_that_a_picture_shall_be_taken_for():
     assert attacked_class(own, probabilities, 1) == 0
     said = Context(0, Reporter(), own=OwnNetwork("x", target_class=1))
     assert attacked_class(said, probabilities, 0) == 1
-    with pytest.raises(UnfitNetworkError, match=r"takes the picture for '1' already.*--source-class"):
+    with pytest.raises(UnfitNetworkError, match=r"takes the picture for 'class 1' already.*--source-class"):
         attacked_class(said, probabilities, 1)
     assert attacked_class(Context(0, Reporter()), probabilities, 0) == 357
 
@@ -342,4 +354,46 @@ def test_fields_of_a_programmed_network_are_said_to_be_unknown():
     object.__setattr__(context, "model", lambda: model)
     found = receptive_fields._own_network(context, {})
     assert (found["rows"], found["missing"]) == ([], [])
-    assert "they are programmed, not drawn" in found["unmeasured"]
+    assert found["hidden"] == "programmed/conv"
+
+
+@pytest.mark.parametrize(
+    ("join", "why"),
+    [
+        (
+            lambda maps: L.UpSampling2D(2, name="up")(maps),
+            {"why": "layer", "at": "up", "kind": "UpSampling2D"},
+        ),
+        (
+            lambda maps: L.Add(name="sum")(
+                [L.Conv2D(2, 4, strides=2, name="far")(maps), L.Conv2D(2, 11, name="near")(maps)]
+            ),
+            {"why": "branches", "at": "sum", "kind": "Add"},
+        ),
+    ],
+)
+def test_fields_that_cannot_be_followed(context_of, join, why):
+    picture = keras.Input((20, 20, 3))
+    maps = join(L.Conv2D(2, 3, name="first")(picture))
+    model = keras.Model(picture, L.Dense(2)(L.Flatten()(L.Conv2D(3, 3, name="last")(maps))))
+    found = receptive_fields._own_network(context_of(model), {})
+    assert found["missing"] == [{"layer": "last", **why}]
+
+
+@pytest.mark.parametrize(
+    ("head", "says"),
+    [
+        (lambda picture: L.Flatten()(picture), "none of its layers returns maps."),
+        (
+            lambda picture: L.Concatenate()([L.Flatten()(picture), L.Flatten()(L.Conv2D(2, 3)(picture))]),
+            "some of what it computes goes past its last maps.",
+        ),
+    ],
+)
+def test_why_grad_cam_has_nothing_to_say_in_both_languages(context_of, head, says):
+    picture = keras.Input((20, 20, 3))
+    context = context_of(keras.Model(picture, L.Dense(3)(head(picture))))
+    findings = occlusion_map.run(occlusion_map.QUICK, context)
+    assert not findings.arrays["grad_cam"].any()
+    page = text_of(html_of(occlusion_map, findings, occlusion_map.QUICK, network="your network “digits”"))
+    assert f"has nothing to say of this network: {says}" in page

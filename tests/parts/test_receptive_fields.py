@@ -179,6 +179,35 @@ def test_the_published_answer_stands_beside_what_was_found(theory):
     assert "as published" not in html.partition('class="call"')[2].partition("</div>")[0]
 
 
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        ({"hidden": "net/block"}, "Of its layers nothing can be said: net/block is programmed, not drawn"),
+        ({}, "It has no convolution."),
+        (
+            {"missing": [{"layer": "last", "why": "layer", "at": "up", "kind": "UpSampling2D"}]},
+            "Left out is 1 layer, last. On the way to it there is up (UpSampling2D), of which it is not known",
+        ),
+        (
+            {"missing": 2 * [{"layer": "last", "why": "branches", "at": "sum", "kind": "Add"}]},
+            "Left out are 2 layers, the first of them last. On the way to it branches of different strides join",
+        ),
+        (
+            {"missing": [{"layer": "last", "why": "inputs", "at": "", "kind": ""}]},
+            "It does not see one picture, but none or two.",
+        ),
+        (
+            {"missing": [{"layer": "last", "why": "order", "at": "", "kind": ""}]},
+            "hangs on the size of the picture, or on the order of its axes",
+        ),
+    ],
+)
+def test_why_nothing_is_said_of_a_layer_of_the_users(theory, found, says):
+    """In both languages: `html_of` sees to it that no English is left in Hebrew."""
+    own = {"rows": [], "missing": [], "hidden": "", "unmeasured": "", "shape": [28, 28, 1]}
+    assert says in page(theory, facts={"own": own | found})
+
+
 def test_where_they_do_not_agree_it_is_said(theory):
     wrong = {
         "quantities_disagree": 2,

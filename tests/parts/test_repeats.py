@@ -39,3 +39,23 @@ def test_they_are_still_apart_where_the_last_bits_of_the_start_are_lost():
         np.repeat(moved(start, 60), 2, axis=0),
         rtol=1e-5,
     )
+
+
+def test_of_a_unit_only_what_it_sees_is_computed(monkeypatch):
+    """As of plain pixels: the loop gets a window."""
+    from keras import Input, Model, layers
+
+    from tfviz.method import loops
+
+    picture = Input((24, 26, 3))
+    model = Model(picture, layers.Conv2D(2, 3, name="conv")(layers.Conv2D(4, 3)(picture)))
+    windows = []
+    compile_loop = loops._compile
+    monkeypatch.setattr(loops, "_compile", lambda *args: windows.append(args[-1]) or compile_loop(*args))
+    start = np.random.default_rng(0).normal(0, 0.01, (24, 26, 3)).astype(np.float32)
+    starts = rounded_apart(start, 3, np.random.default_rng(1))
+    goal = tfviz.objectives.neuron("conv", 1, at=(0, 0)) - tfviz.priors.l2()
+    ends = tfviz.ascend(model, goal, starts, steps=3, rate=0.1, clip=None).picture
+    assert windows[0].size == (5, 5)
+    plain = tfviz.ascend(model, goal, start, steps=3, rate=0.1, clip=None).picture
+    np.testing.assert_allclose(ends, np.repeat(plain, 3, axis=0), rtol=1e-4, atol=1e-7)

@@ -10,7 +10,7 @@ from tfviz import language
 from tfviz.experiment.part import Number
 from tfviz.experiment.store import PartResult, Store
 from tfviz.files import program
-from tfviz.report import current, page, publish
+from tfviz.report import current, page, printing, publish
 from tfviz.report.personal import Personal
 
 ORIGIN = {"quick": False, "network": None, "seed": 0, "started": "2026-01-02T03:04:05+00:00", "seconds": 1.0}
@@ -33,12 +33,12 @@ def report(tmp_path, monkeypatch):
     monkeypatch.setattr(current, "PACKAGE", package)
     made = []
 
-    def write_pdf(out, html):
+    def pdf(out, html):
         made.append(html)
-        (out / "report.pdf").write_bytes(html.encode())
-        return out / "report.pdf"
+        return html.encode()
 
-    monkeypatch.setattr(page, "write_pdf", write_pdf)
+    monkeypatch.setattr(page, "pdf", pdf)
+    monkeypatch.setattr(printing, "at_once", lambda: False)
     part, store = FakePart(), Store(tmp_path / "out")
     result = PartResult(
         "fake", "done", {"sum": Number(3.0)}, settings=asdict(part.SETTINGS), provenance=ORIGIN

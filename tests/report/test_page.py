@@ -83,11 +83,11 @@ def test_pdf_reads_nothing_outside_the_output_folder(tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     with pytest.raises(TfvizError, match=r"secret\.svg .*not in"):
-        report.write_pdf(out, '<html lang="en"><img src="../secret.svg" alt="no"></html>')
+        report.pdf(out, '<html lang="en"><img src="../secret.svg" alt="no"></html>')
     with pytest.raises(TfvizError, match=r"none\.svg"):
-        report.write_pdf(out, '<html><img src="figures/none.svg" alt="no"></html>')
+        report.pdf(out, '<html><img src="figures/none.svg" alt="no"></html>')
     assert list(out.iterdir()) == []
-    assert report.write_pdf(out, "<html><p>fine</p></html>").read_bytes().startswith(b"%PDF")
+    assert report.pdf(out, "<html><p>fine</p></html>").startswith(b"%PDF")
 
 
 def test_without_pango_the_pdf_is_refused_with_the_install_line(tmp_path):
@@ -98,7 +98,7 @@ def test_without_pango_the_pdf_is_refused_with_the_install_line(tmp_path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path\nfrom tfviz.report import page as report\n"
-        "try: report.write_pdf(Path(sys.argv[1]), '<html></html>')\n"
+        "try: report.pdf(Path(sys.argv[1]), '<html></html>')\n"
         "except report.PdfUnavailableError as error: print(error)\n"
     )
     done = subprocess.run(
@@ -136,10 +136,10 @@ def test_characters_that_the_reports_fonts_lack_are_named():
 
 def test_what_no_font_of_the_machine_has_is_heard_while_the_pdf_is_written(tmp_path):
     with report.without_glyph() as blank:
-        report.write_pdf(tmp_path, "<html lang='en'><p>A \U0010fffd B</p></html>")
+        report.pdf(tmp_path, "<html lang='en'><p>A \U0010fffd B</p></html>")
     assert blank == {"\U0010fffd"}
     with report.without_glyph() as blank:
-        report.write_pdf(tmp_path, "<html lang='en'><p>A B</p></html>")
+        report.pdf(tmp_path, "<html lang='en'><p>A B</p></html>")
     assert blank == set()
 
 

@@ -81,32 +81,47 @@ def test_the_largest_size_that_keeps_the_limit_is_taken(monkeypatch):
     assert len(paper.laid_out(html(text)).pages) == 4
 
 
-def test_a_cover_and_what_follows_the_last_figure_are_laid_out_once_with_the_rest(monkeypatch):
-    """The same pages as if all had been laid out each time; the columns at the end are balanced once."""
+def test_a_paragraph_of_which_no_line_fits_stays_behind_what_waits():
+    """300 and 60 pixels of text leave 40 of 400: no heading with two lines below it, and no two lines of 30."""
+    text = f"{LINES}<br>{LINES}<br>word<br>word"  # 320
+    headed = f"<p id=a>{text}</p><p id=a2>word<br>word</p><h3 id=h>Result</h3><figure id=f></figure><p id=b>{LINES}</p>"
+    document = paper.laid_out(html(headed))
+    assert [order(document, page) for page in range(3)] == [["a", "a2"], ["h", "f", "b"], ["b"]]
+    tall = f"<p id=a>{text}</p><p id=a2>word<br>word</p><figure id=f></figure><p id=b style=line-height:30px>x<br>y"
+    document = paper.laid_out(html(tall))
+    assert [order(document, page) for page in range(2)] == [["a", "a2"], ["f", "b"]]
+
+
+def test_all_is_laid_out_once_though_pages_are_named_and_filled(monkeypatch):
+    """A cover that names a page, a page that is filled, and another: the tree of elements stays as it was."""
     body = (
         f"<p id=a>{LINES}</p><h3 id=h>Result</h3><figure id=f></figure>"
         f"<p id=b>{LINES}</p><p id=c>{LINES}</p><p id=d>{LINES}</p>"
     )
     style = (
-        f"<style>{CSS}.cover+section{{break-before:page}}ul{{columns:2;margin:0;line-height:20px}}</style>"
+        f"<style>{CSS}.cover+section{{break-before:page}}"
+        "a::after{content:target-counter(attr(href),page)}</style>"
     )
-    lines = "".join(f"<li id=l{number}>word</li>" for number in range(4))
     text = (
-        f"<html lang=en>{style}<body><header class=cover><h1 id=title>Title</h1></header>"
-        f"<section>{body}</section><section id=end><ul>{lines}</ul></section>"
+        f"<html lang=en>{style}<body><header class=cover><h1 id=title>Title</h1><a href='#end'></a></header>"
+        f"<section>{body}</section><section id=end><p id=e>word</p></section>"
     )
     rendered, render = [], weasyprint.HTML.render
 
     def noted(html, **options):
-        rendered.append({element.get("id") for element in html.etree_element.iter()} & {"title", "a", "end"})
+        rendered.append(html)
         return render(html, **options)
 
     monkeypatch.setattr(weasyprint.HTML, "render", noted)
-    document = paper.laid_out(weasyprint.HTML(string=text))
-    assert rendered == [{"a"}, {"a"}, {"title", "a", "end"}]
+    source = weasyprint.HTML(string=text)
+    document = paper.laid_out(source)
+    assert len(rendered) == 1
     assert [order(document, page) for page in range(4)] == [
         ["title"],
         ["a", "h", "b", "c"],
         ["c", "f", "d"],
-        ["d", "end", "l0", "l1", "l2", "l3"],
+        ["d", "end", "e"],
     ]
+    assert "4" in [box.text for box in document.pages[0]._page_box.descendants() if hasattr(box, "text")]
+    found = [each.get("id") for each in source.etree_element.iter() if each.get("id")]
+    assert found == ["title", "a", "h", "f", "b", "c", "d", "end", "e"]

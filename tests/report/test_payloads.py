@@ -1,13 +1,16 @@
 """Every string of every stored file is hostile: what is written of it holds no script, and no way out of the page."""
 
 import ast
+import base64
 import io
 import json
 import re
 import shutil
 from dataclasses import asdict, dataclass
+from xml.etree import ElementTree
 
 import numpy as np
+import pikepdf
 import pytest
 import tinyhtml5
 from markdown_it import MarkdownIt
@@ -22,7 +25,7 @@ from tfviz.experiment.part import Drawing, Number
 from tfviz.experiment.store import SCHEMA, PartResult, Store
 from tfviz.files.hashes import file_sha256, json_sha256
 from tfviz.files.program import PACKAGE, templates
-from tfviz.report import EXPORTS, page, publish
+from tfviz.report import EXPORTS, page, printing, publish
 from tfviz.report.bibliography import REFERENCES
 from tfviz.report.personal import Personal
 
@@ -163,24 +166,28 @@ def plant(out, content):
     )
 
 
+def keep_print(out, html):
+    """In place of `page.pdf`: the page that goes to WeasyPrint, where its PDF would lie."""
+    return html.encode()
+
+
 def published(out, capsys, exports=(), **how):
-    """Everything that is written of a folder: {name: text}."""
+    """Everything that is written of a folder: {name: text}; "report.pdf" is the page that it is made of."""
     said = []
     capsys.readouterr()
-    made = publish.publish(
-        out,
-        [Part()],
-        lambda line: said.append(cli.printable(line)),
-        pdf=False,
-        exports=exports,
-        **how,
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "pdf", keep_print)
+        patch.setattr(printing, "at_once", lambda: False)
+        made = publish.publish(
+            out, [Part()], lambda line: said.append(cli.printable(line)), exports=exports, **how
+        )
     cli._print_summary(made, list(made.results))
     cli._print_files(made)
     terminal = capsys.readouterr()
     return {
         "terminal": "\n".join([*said, terminal.out, terminal.err]),
         **{path.name: path.read_text(encoding="utf-8") for path in made.files},
+        **{name: (out / name).read_text(encoding="utf-8") for name in ("manifest.json", "grades.json")},
         "status": made.results["fake"].status,
         "reason": made.results["fake"].reason,
     }
@@ -244,8 +251,55 @@ def sinks(html, allowed=ALLOWED, scripts=()):
     return found
 
 
+def check_print(html, allowed):
+    """The page on paper has no scripts, and shows figures from their one folder, and formulas as drawings."""
+    begin, end = html.index("<style>"), html.index("</style>")
+    assert html.count("<style>") == 1
+    formulas = re.findall(r'src="data:image/svg\+xml;base64,([\w+/=]+)"', html)
+    for formula in set(formulas):
+        for element in ElementTree.fromstring(base64.b64decode(formula).decode()).iter():
+            assert re.fullmatch(r"\{http://www\.w3\.org/2000/svg\}(svg|g|path|rect|symbol|use)", element.tag)
+            for name, value in element.attrib.items():
+                assert not name.startswith("on")
+                assert "href" not in name or value.startswith("#")
+                assert "url(" not in value
+    rest = [
+        each
+        for each in sinks(html[:begin] + html[end + 8 :], allowed)
+        if not re.match(
+            r"img src=(figures/fake/[\w-]+\.(svg|png|jpg|webp)$|data:image/svg\+xml;base64,)", each
+        )
+    ]
+    assert rest == []
+
+
+def check_data(texts):
+    """manifest.json and grades.json are strict JSON, say nothing to a terminal, and name files of the folder only."""
+    for name in ("manifest.json", "grades.json"):
+        assert not re.search(r"[^\n\x20-\x7e\u00a0-\uffff]|[\u2028-\u202e]", texts[name]), name
+
+        def refuse(constant):
+            raise AssertionError(constant)
+
+        value = json.loads(texts[name], parse_constant=refuse)
+        assert json.dumps(value) != "{}"
+    for entry in json.loads(texts["manifest.json"])["parts"]:
+        assert entry["part"] == "fake"
+        assert entry["status"] in ("done", "failed", "not run")
+        for file in entry["files"]:
+            assert re.fullmatch(
+                r"results/fake\.json|arrays/fake\.npz|figures/fake/[\w-]+(\.live\.json|\.svg|\.png|\.webp|\.jpg)",
+                file,
+            )
+    for verdict in json.loads(texts["grades.json"])["verdicts"]:
+        assert (verdict["part"], verdict["number"]) == ("fake", "sum")
+        assert verdict["status"] in ("pass", "fail", "missing", "not comparable")
+
+
 def check(texts, allowed=ALLOWED):
     """Nothing of a publication runs, leads out, or speaks to the terminal."""
+    check_print(texts["report.pdf"], allowed)
+    check_data(texts)
     html = texts["report.html"]
     assert "54439" not in re.sub(r"base64,[\w+/=]+", "", html)  # 7777 * 7
     assert html.count("<style>") == 1
@@ -439,6 +493,92 @@ def test_the_authors_own_files(out, capsys, tmp_path, payload):
         person = Personal()  # the file's reader does not let it through
     texts = published(out, capsys, EXPORTS, answers=answers, personal=person)
     check(texts, ALLOWED | {"https://evil.example/x.png"})  # that may be linked to, which is no request
+
+
+ACTIONS = (
+    "/JS",
+    "/JavaScript",
+    "/Launch",
+    "/AA",
+    "/OpenAction",
+    "/EmbeddedFiles",
+    "/EmbeddedFile",
+    "/RichMedia",
+)
+ACTIONS += (
+    "/GoToR",
+    "/GoToE",
+    "/SubmitForm",
+    "/ImportData",
+    "/AcroForm",
+    "/XFA",
+    "/Rendition",
+    "/Movie",
+    "/Sound",
+)
+
+
+def dictionaries(pdf):
+    """All dictionaries of a PDF, whether anything leads to them or not."""
+    waiting = [*pdf.objects, pdf.trailer]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, pikepdf.Array):
+            waiting += [each for each in value if not getattr(each, "is_indirect", False)]
+        if isinstance(value, pikepdf.Dictionary | pikepdf.Stream):
+            yield value
+            waiting += [each for _, each in value.items() if not getattr(each, "is_indirect", False)]
+
+
+def pdf_sinks(pdf, allowed=ALLOWED):
+    """What a PDF holds that acts, or leads out of it."""
+    found = []
+    for value in dictionaries(pdf):
+        for key, each in value.items():
+            if key in ACTIONS or (key in ("/S", "/Subtype") and str(each) in ACTIONS):
+                found.append(f"{key} {each!r}"[:80])
+            if key == "/URI" and isinstance(each, pikepdf.String) and str(each) not in allowed:
+                found.append(f"/URI {each}"[:80])
+            if key == "/F" and str(value.get("/Type")) == "/Filespec":
+                found.append(f"file {each}"[:80])
+    return found
+
+
+@pytest.mark.parametrize(
+    "payload", [*POLYGLOTS, "https://evil.example/x.png", r"\href{javascript:alert(1)}{x}"]
+)
+def test_the_pdf_acts_on_nothing_and_leads_nowhere_else(out, payload):
+    pytest.importorskip("weasyprint")
+    content = json.loads((out / "results/fake.json").read_text())
+    for place in [
+        place for place in leaves(content) if place[-1] is not None and not set(STRUCTURE) & set(place)
+    ]:
+        content = put(content, place, payload)
+    content["facts"]["kinds"] = ["wipe"]
+    plant(out, content)
+    made = publish.publish(out, [Part()], lambda line: None)
+    assert made.results["fake"].status == "done", made.results["fake"].reason
+    with pikepdf.open(out / "report.pdf") as pdf:
+        assert pdf_sinks(pdf) == []
+        assert any("/URI" in value for value in dictionaries(pdf)), "the works that are cited can be followed"
+        assert pdf.docinfo["/Title"] == "Inside convolutional networks"
+
+
+def test_what_acts_in_a_pdf_is_found():
+    """The search above, on a PDF that has it all."""
+    pdf = pikepdf.new()
+    page_of_it = pdf.add_blank_page()
+    page_of_it["/Annots"] = pikepdf.Array(
+        [
+            pikepdf.Dictionary(
+                A=pikepdf.Dictionary(S=pikepdf.Name.URI, URI=pikepdf.String("https://evil.example"))
+            )
+        ]
+    )
+    pdf.Root["/OpenAction"] = pikepdf.Dictionary(S=pikepdf.Name.JavaScript, JS=pikepdf.String("app.alert(1)"))
+    found = " ".join(pdf_sinks(pdf))
+    for what in ("/OpenAction", "/JavaScript", "/JS", "/URI https://evil.example"):
+        assert what in found
 
 
 def test_what_is_marked_as_safe_is_known():

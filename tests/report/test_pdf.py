@@ -101,7 +101,7 @@ def made(out, language="en", **personal):
             folder=out,
             medium="print",
         )
-        return page.write_pdf(out, html), html
+        return page.write_pdf(out, page.pdf(out, html)), html
 
 
 def elements(node, found=None):

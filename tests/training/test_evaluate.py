@@ -35,3 +35,15 @@ def test_views():
         ("flip and shift", mean_of(plain, plain, flips[0], flips[0], up, flips[1], down, flips[2])),
     ):
         np.testing.assert_allclose(logits_of(model, pictures, views), wanted, atol=1e-4)
+
+
+def test_pictures_that_fill_no_whole_batch():
+    """Each keeps its place: the logits of 1,003 pictures are those of one after another."""
+    inputs = keras.Input((32, 32, 3))
+    model = keras.Model(inputs, keras.layers.Dense(10)(keras.layers.Flatten()(inputs)))
+    pictures = np.random.default_rng(1).integers(0, 256, (1003, 32, 32, 3), np.uint8)
+    kernel, bias = (np.asarray(weight, np.float64) for weight in model.get_weights())
+    wanted = pictures.reshape(1003, -1) / 255 @ kernel + bias
+    made = logits_of(model, pictures, "one")
+    assert (made.shape, made.dtype) == ((1003, 10), np.float32)
+    np.testing.assert_allclose(made, wanted, atol=1e-4)

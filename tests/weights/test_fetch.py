@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 
 from tests.misbehaving import CONTENT, SHA256
 from tfviz.errors import BadFileError, WeightsUnavailableError
+from tfviz.files import download
 from tfviz.files.download import FailedError, Url, cache_folder
 from tfviz.weights import fetch as module
 from tfviz.weights import readers
@@ -132,6 +134,22 @@ def test_silence_is_waited_for_once(serve, cache, path, reason):
     server = serve(path)
     assert reason in failure(timeout=(5, 0.2), attempts=3)
     assert server.asked == [f"/{path}"]
+
+
+@pytest.mark.parametrize("what", ["headers", "0", "500000"])
+def test_a_host_that_drips_is_not_waited_for(serve, cache, monkeypatch, what):
+    """It sends 50 bytes a second, each of them in good time."""
+    monkeypatch.setattr(download, "SLOWEST", (1000, 0.5))
+    server = serve(f"drip/{what}", "good")
+    check(get(), cache)
+    assert server.asked == [f"/drip/{what}", "/good"], "once, then the next"
+
+
+def test_too_slow_in_words(serve, cache, monkeypatch):
+    monkeypatch.setattr(download, "SLOWEST", (1e9, 0.5))
+    serve("drip/0")
+    assert re.search(r"127\.0\.0\.1 is too slow: \d+ bytes came within 0\.5 seconds", failure())
+    assert files(cache) == []
 
 
 def test_a_silent_proxy_is_waited_for_once(serve, cache, monkeypatch):

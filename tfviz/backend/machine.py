@@ -37,7 +37,7 @@ def processor() -> str:
     if cpuinfo.exists():
         lines = cpuinfo.read_text(errors="replace").splitlines()
         name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
-    return f"{name}, {_cores()} cores"
+    return f"{name}, {cores()} cores"
 
 
 @cache
@@ -54,14 +54,25 @@ def peak_memory_mb() -> float:
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def use_one_core() -> None:
-    """Have frameworks and libraries that this process imports from now on compute on one core and no accelerator."""
+def has_gpu() -> bool:
+    """Whether there is a GPU that a framework may use: NVIDIA's or AMD's, by their drivers on Linux."""
+    return Path("/dev/kfd").exists() or any(Path("/dev").glob("nvidia[0-9]*"))
+
+
+def use_cores(count: int) -> None:
+    """Have the framework, before its first operation, and libraries imported from now on compute on so many cores."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
-    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-        os.environ[name] = "1"
+        os.environ[name] = str(count)
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "PJRT_NPROC"):
+        os.environ[name] = str(count)
+
+
+def use_one_core() -> None:
+    """The same for one core, and no accelerator."""
+    use_cores(1)
     os.environ |= {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
+from jax.custom_derivatives import SymbolicZero
 
-from tfviz.backend.protocol import Chunk, Loop, Operations, Scores, Tensor
+from tfviz.backend.protocol import NO_GRADIENT, Chunk, Loop, Operations, Scores, Tensor
 
 _FEWEST = 16  # steps for which room is made; more in powers of 2, so that few lengths are compiled
 
@@ -25,6 +27,19 @@ def _reading(variables: Sequence[Any], values: Sequence[Tensor]) -> AbstractCont
     return keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True)))  # type: ignore[no-any-return]
 
 
+@jax.custom_jvp
+def _depending(x: Tensor, scores: Tensor) -> Tensor:
+    """The scores, which are refused as soon as a gradient is taken and they do not depend on x: JAX's would be 0."""
+    return scores
+
+
+@partial(_depending.defjvp, symbolic_zeros=True)
+def _derivative(primals: tuple[Tensor, Tensor], tangents: tuple[Any, Any]) -> tuple[Tensor, Any]:
+    if isinstance(tangents[1], SymbolicZero):
+        raise ValueError(NO_GRADIENT)
+    return primals[1], tangents[1]
+
+
 def gradient_function(
     score: Callable[[Tensor], Scores], variables: Sequence[Any]
 ) -> Callable[[np.ndarray], tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]]:
@@ -33,7 +48,7 @@ def gradient_function(
     def total(x: Tensor, values: Sequence[Tensor]) -> Any:
         with _reading(variables, values):
             scores, terms = score(x)
-        return jnp.sum(scores), (scores, terms)
+        return jnp.sum(_depending(x, scores)), (scores, terms)
 
     run = jax.jit(jax.value_and_grad(total, has_aux=True))
 
@@ -63,7 +78,7 @@ def ascent_loop(
     def total(x: Tensor, drawn: Sequence[Tensor], data: Sequence[Tensor], values: Sequence[Tensor]) -> Any:
         with _reading(variables, values):
             scores, terms = score(x, drawn, data)
-        return jnp.sum(scores), jnp.stack([scores, *(terms[name] for name in names)])
+        return jnp.sum(_depending(x, scores)), jnp.stack([scores, *(terms[name] for name in names)])
 
     # Traced once, then read: the loop's body is traced again for every room.
     gradient_of = jax.jit(jax.grad(total, has_aux=True))

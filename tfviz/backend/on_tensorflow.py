@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfviz.backend.protocol import Chunk, Loop, Operations, Scores, Tensor
+from tfviz.backend.protocol import NO_GRADIENT, Chunk, Loop, Operations, Scores, Tensor
 
 # Every goal is compiled once and for itself: TensorFlow takes the many small functions for retracing and warns.
 tf.get_logger().setLevel("ERROR")
@@ -58,22 +58,31 @@ def ascent_loop(
         [tf.TensorSpec(array.shape, array.dtype) for array in data],
     )
 
+    # A function of its own, not put into the loop: in a graph with a cycle the pass that chooses oneDNN's kernels meets
+    # some gradients of a pool before their pool, and leaves them TensorFlow's own, which took 30 times as long.
     # Without autograph: what a goal has to say about a model that it does not fit stays one readable line.
+    @tf.function(autograph=False, experimental_attributes={"_noinline": True})
+    def move(x: Tensor, rate: Tensor, drawn: Sequence[Tensor], data: Sequence[Tensor]) -> Any:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(x)
+            scores, terms = score(x, drawn, data)
+        # The scores of a batch do not see each other's pictures: the gradient of their sum is each one's own.
+        # Of pictures of one channel TensorFlow forgets how many there are.
+        moved = tf.ensure_shape(x + rate * _gradient(tape, scores, x), shape)
+        moved.set_shape(shape)  # some gradients forget how many pictures there are
+        return moved if clip is None else tf.clip_by_value(moved, *clip), [
+            scores,
+            *(terms[name] for name in names),
+        ]
+
     @tf.function(autograph=False, input_signature=signature)
     def run(x: Tensor, rates: Tensor, draws: Sequence[Tensor], data: Sequence[Tensor]) -> Any:
         steps = tf.shape(rates)[0]
 
         def body(step: Tensor, x: Tensor, arrays: list[tf.TensorArray]) -> Any:
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(x)
-                scores, terms = score(x, [drawn[step] for drawn in draws], data)
-            # The scores of a batch do not see each other's pictures: the gradient of their sum is each one's own.
-            # Of pictures of one channel TensorFlow forgets how many there are.
-            moved = tf.ensure_shape(x + rates[step] * _gradient(tape, scores, x), shape)
-            values = [scores, *(terms[name] for name in names)]
+            moved, values = move(x, rates[step], [drawn[step] for drawn in draws], data)
             written = [array.write(step, value) for array, value in zip(arrays, values, strict=True)]
-            moved.set_shape(shape)  # some gradients forget how many pictures there are
-            return step + 1, moved if clip is None else tf.clip_by_value(moved, *clip), written
+            return step + 1, moved, written
 
         arrays = [tf.TensorArray(tf.float32, size=steps) for _ in ["score", *names]]
         _, x, arrays = tf.while_loop(
@@ -101,7 +110,7 @@ def ascent_loop(
 def _gradient(tape: tf.GradientTape, scores: Tensor, x: Tensor) -> Tensor:
     gradient = tape.gradient(scores, x) if tf.is_tensor(scores) else None
     if gradient is None:
-        raise ValueError("the goal does not depend on the picture: it has no gradient to follow")
+        raise ValueError(NO_GRADIENT)
     return gradient
 
 

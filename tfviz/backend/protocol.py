@@ -12,6 +12,8 @@ import numpy as np
 Tensor = Any
 Scores = tuple[Tensor, dict[str, Tensor]]
 """Score (N,) of each picture, and values (N,) by name that are reported beside it."""
+NO_GRADIENT = "the goal does not depend on the picture: it has no gradient to follow"
+"""What a ValueError says where no differentiable way leads from the picture to the score."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,10 @@ class Operations(Protocol):
         """A convolution with stride; see `tfviz.backend.tensorflow_operations`."""
         ...
 
+    def compiled(self, compute: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        """A function of lists of tensors of any size; see `tfviz.backend.tensorflow_operations`."""
+        ...
+
     def batch_normalization(
         self, maps: Tensor, scale: Tensor, offset: Tensor, epsilon: float
     ) -> tuple[Tensor, Tensor, Tensor]:
@@ -88,7 +94,8 @@ class Backend(Protocol):
             variables: Keras variables that it reads; they are not changed, and no gradient is taken of them.
 
         Returns:
-            A function from an array (N, ...) to scores (N,), terms {name: (N,)} and the gradient (N, ...), float32.
+            A function from an array (N, ...) to scores (N,), terms {name: (N,)} and the gradient (N, ...), float32; it
+            raises a ValueError, `NO_GRADIENT`, where there is none.
         """
         ...
 
@@ -114,6 +121,9 @@ class Backend(Protocol):
             variables: as for `gradient_function`.
             names: of the terms that are reported.
             clip: smallest and largest value of x; None: not clipped.
+
+        Raises:
+            ValueError: `NO_GRADIENT`.
         """
         ...
 

@@ -6,6 +6,7 @@ pictures, of whose weights none is taken: `bench.ascent`.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -220,3 +221,31 @@ def batch_normalization(
     )
     count = tf.cast(tf.reduce_prod(tf.shape(maps)[:3]), tf.float32)
     return normalised, mean, variance * (count - 1) / count  # the operation returns the unbiased one
+
+
+def compiled(compute: Callable[..., Any]) -> Callable[..., Any]:
+    """Compiles a function once, when it is first called, whatever the number of pictures, rows and columns.
+
+    Args:
+        compute: takes lists of tensors, as many in each at every call; floats keep their last axis, the channels.
+
+    Returns:
+        A function of lists of arrays or tensors.
+    """
+    run = None
+
+    def call(*lists: Sequence[Any]) -> Any:
+        nonlocal run
+        tensors = [[tf.convert_to_tensor(each) for each in some] for some in lists]
+        if run is None:
+            run = tf.function(
+                compute, autograph=False, input_signature=tf.nest.map_structure(_of_any_size, tensors)
+            )
+        return run(*tensors)
+
+    return call
+
+
+def _of_any_size(tensor: Tensor) -> tf.TensorSpec:
+    last = tensor.shape[-1] if tensor.dtype.is_floating else None
+    return tf.TensorSpec([*[None] * (len(tensor.shape) - 1), last], tensor.dtype)

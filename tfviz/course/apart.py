@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import resource
 import signal
-import sys
 import threading
 from collections.abc import Callable
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from typing import Any
 
+from tfviz.backend import machine
 from tfviz.course.limits import LIMITS, Limits
 from tfviz.errors import TfvizError
+from tfviz.experiment.processes import follow, forked
 
 _READY = "tfviz.course.ready"
 _FIRST = 300.0  # seconds that importing the framework may take, on a machine that does much else
@@ -50,7 +50,7 @@ def apart(function: Callable[..., Any], *arguments: Any, limits: Limits = LIMITS
 
 
 def _call(function: Callable[..., Any], arguments: tuple[Any, ...], seconds: float, limits: Limits) -> Any:
-    context = _context()
+    context = forked(_READY)
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_inside, args=(theirs, limits, function, arguments), daemon=True)
     try:
@@ -74,16 +74,6 @@ def _call(function: Callable[..., Any], arguments: tuple[Any, ...], seconds: flo
         process.close()
 
 
-def _context() -> Any:
-    # A copy of a process is safe where no thread but one runs in it: so it is with TensorFlow before its first
-    # operation, on Linux (tests/course/test_apart.py counts). Elsewhere each process imports for itself.
-    if sys.platform != "linux":
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([_READY])
-    return context
-
-
 def _nothing() -> None:
     """What the first process does: it has waited for the import."""
 
@@ -100,8 +90,8 @@ def _inside(
     pipe: Connection, limits: Limits, function: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> None:
     """The process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
-    threading.Thread(target=_follow, daemon=True).start()
+    follow()
+    machine.use_one_core()
     _limit(limits)
     try:
         answer = json.dumps({"returned": function(*arguments)}, allow_nan=False)
@@ -112,14 +102,6 @@ def _inside(
     pipe.send_bytes(answer.encode())
     pipe.close()
     os._exit(0)  # what the framework would tidy up is gone with the process
-
-
-def _follow() -> None:
-    """End when the process that started this one is dead."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
 
 
 def _limit(limits: Limits) -> None:

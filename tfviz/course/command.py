@@ -45,6 +45,7 @@ class Asked:
         workers: how many submissions are measured at a time; None: as many as there are cores.
         seed: of what is drawn while grading; None: one that is drawn for the output folder and kept in it, so that
             nobody can make a picture beforehand that passes the samples.
+        scheduler: the address of a Dask scheduler whose workers measure; None: this machine does.
     """
 
     paths: Sequence[Path]
@@ -55,6 +56,7 @@ class Asked:
     offline: bool = False
     workers: int | None = None
     seed: int | None = None
+    scheduler: str | None = None
 
 
 def parser(name: str) -> argparse.ArgumentParser:
@@ -96,6 +98,11 @@ def parser(name: str) -> argparse.ArgumentParser:
         help="submissions measured at a time, each on one core (default: all cores)",
     )
     parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="measure on the workers of a Dask scheduler, such as tcp://host:8786; they see the same files",
+    )
+    parser.add_argument(
         "--seed",
         type=int,
         metavar="N",
@@ -115,16 +122,17 @@ def lab(asked: Asked, say: Callable[[str], None]) -> Lab:
     files: dict[str, Path] = {}
     for name in sorted({name for part in PARTS for name in part.NETWORKS} - (asked.files or {}).keys()):
         try:
-            files[name] = fetch.fetch(name, offline=asked.offline, say=say).path
+            files[name] = fetch.fetch(name, offline=asked.offline, say=say).path.absolute()
         except (WeightsUnavailableError, BadFileError):
             say(f"Without {name}: what was measured with it cannot be measured again.")
     for name, path in (asked.files or {}).items():
         found = fetch.find(name, {name: path})
         if found is not None:
             label = name if found.published or _holds_published(name, path) else f"{name}{USERS}"
-            files[label] = path
+            files[label] = path.absolute()
     seed = _kept_seed(asked.out) if asked.seed is None else asked.seed
-    return Lab(files, seed, asked.data_dir, asked.out.resolve() / running.FOLDER / "lab")
+    data_dir = asked.data_dir and asked.data_dir.absolute()
+    return Lab(files, seed, data_dir, asked.out.resolve() / running.FOLDER / "lab")
 
 
 def _kept_seed(out: Path) -> int:
@@ -165,6 +173,7 @@ def measured(asked: Asked, say: Callable[[str], None]) -> list[Graded]:
         asked.out,
         lab(asked, say),
         workers=asked.workers,
+        scheduler=asked.scheduler,
         say=lambda graded, done: say(f"[{done} of {count}] {graded.submission}: {_in_short(graded)}"),
     )
 

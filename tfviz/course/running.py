@@ -7,26 +7,27 @@ grader's networks. Points are not kept: another rubric needs no other measuremen
 from __future__ import annotations
 
 import multiprocessing
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import astuple
-from functools import cache
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
-from tfviz.course.apart import StoppedError, apart
+from tfviz.backend import machine
+from tfviz.course.apart import apart
 from tfviz.course.limits import LIMITS, Limits
 from tfviz.course.measuring import grade_one
 from tfviz.course.rows import Graded, as_json, from_json
 from tfviz.course.submissions import RefusedError, Submission, identity
 from tfviz.errors import BadFileError
+from tfviz.experiment import executor as executors
+from tfviz.experiment.executor import Failure, Task
 from tfviz.experiment.lab import Lab
 from tfviz.files.atomic import UNFINISHED, write_json
 from tfviz.files.hashes import file_sha256, json_sha256
-from tfviz.files.program import PACKAGE
+from tfviz.files.program import sources_sha256
 from tfviz.files.reading import read_json
 from tfviz.parts import PARTS
 
@@ -40,6 +41,7 @@ def grade(
     *,
     executor: Executor | None = None,
     workers: int | None = None,
+    scheduler: str | None = None,
     limits: Limits = LIMITS,
     say: Callable[[Graded, int], None] = lambda _graded, _done: None,
 ) -> list[Graded]:
@@ -51,6 +53,7 @@ def grade(
         lab: networks and data.
         executor: runs `measure` for each; on other machines, if these see the same files. None: here.
         workers: how many at a time, where no executor is given; None: as many as there are cores.
+        scheduler: the address of a Dask scheduler whose workers do it, where no executor is given.
         limits: on each.
         say: called with each as it is done, and how many are.
     """
@@ -72,21 +75,25 @@ def grade(
             say(graded[submission.name], len(graded))
             continue
         keys.setdefault(key, []).append(submission)
-    with _running(executor, workers) as running:
-        waiting: dict[Future[dict[str, Any]], str] = {}
-        for key, (first, *_) in keys.items():
-            if kept := _kept(out, key):
-                done(key, kept)
-            else:
-                waiting[running.submit(measure, first, out, lab, limits)] = key
-        for future in as_completed(waiting):
-            key = waiting[future]
-            try:
-                value = from_json(future.result())
-                write_json(_path(out, key), as_json(value.named("")))
-            except StoppedError as error:  # perhaps the machine was busy: the next run tries again
-                value = Graded(keys[key][0].name, refused=f"Measuring it was stopped: {error}.")
-            done(key, value)
+    tasks = []
+    for key, (first, *_) in keys.items():
+        if kept := _kept(out, key):
+            done(key, kept)
+        else:
+            there = replace(first, path=first.path.absolute())
+            tasks.append(Task(key, measure, (there, out.resolve(), lab, limits), first.name))
+
+    def keep(task: Task, found: dict[str, Any]) -> None:
+        value = from_json(found)
+        write_json(_path(out, task.key), as_json(value.named("")))
+        done(task.key, value)
+
+    def failed(failure: Failure) -> None:  # perhaps the machine was busy: the next run tries again
+        why = f"Measuring it was stopped: {failure.reason.removesuffix('.')}."
+        done(failure.task.key, Graded(keys[failure.task.key][0].name, refused=why))
+
+    with _running(executor, workers, scheduler) as running:
+        executors.run(tasks, running, done=lambda _: False, keep=keep, failed=failed)
     return [graded[submission.name] for submission in submissions]
 
 
@@ -102,12 +109,16 @@ def measure(submission: Submission, out: Path, lab: Lab, limits: Limits) -> dict
 
 
 @contextmanager
-def _running(executor: Executor | None, workers: int | None) -> Iterator[Executor]:
-    """The executor, or threads of this process that each wait for one process at a time."""
+def _running(executor: Executor | None, workers: int | None, scheduler: str | None) -> Iterator[Executor]:
+    """The executor, Dask's, or threads of this process: each submission is measured in a process of its own anyhow."""
     if executor is not None:
         yield executor
         return
-    threads = ThreadPoolExecutor(workers or cores())
+    if scheduler is not None:
+        with executors.workers(scheduler=scheduler) as dask:
+            yield dask
+        return
+    threads = ThreadPoolExecutor(workers or machine.cores())
     try:
         yield threads
     except BaseException:
@@ -119,22 +130,10 @@ def _running(executor: Executor | None, workers: int | None) -> Iterator[Executo
         threads.shutdown()
 
 
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _about(lab: Lab, limits: Limits) -> list[Any]:
     """All that a measurement depends on beside what was handed in."""
     files = {label: file_sha256(path) for label, path in lab.files.items()}
-    return [_program(), files, lab.seed, str(lab.data_dir), astuple(limits)]
-
-
-@cache
-def _program() -> str:
-    return json_sha256(
-        {str(path.relative_to(PACKAGE)): file_sha256(path) for path in sorted(PACKAGE.rglob("*.py"))}
-    )
+    return [sources_sha256(), files, lab.seed, str(lab.data_dir), astuple(limits)]
 
 
 def _path(out: Path, key: str) -> Path:

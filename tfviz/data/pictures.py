@@ -7,7 +7,8 @@ import mmap
 import re
 import struct
 import warnings
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -27,11 +28,11 @@ SMALLEST_SIDE = 16
 """Pixels; a smaller picture shows no object once it is enlarged to a network's 224."""
 LARGEST_MEMORY = 900_000_000
 """Bytes that decoding may take: 150 megapixels, beyond today's cameras, of 6 bytes. A tiny file can claim any size."""
-FORMATS = {"JPEG": 6, "PNG": 6, "BMP": 6, "GIF": 6, "TIFF": 10, "AVIF": 10, "WEBP": 18}
+FORMATS = {"JPEG": 6, "PNG": 6, "BMP": 6, "GIF": 6, "TIFF": 6, "AVIF": 18, "WEBP": 18}
 """What Pillow may read (some of its other readers start programs), with the bytes a pixel that decoding may take.
 
-An image in memory has 4, progressive JPEG 2 a coefficient. TIFF makes a copy that is turned the right way up; AVIF and
-WebP decode into frames of their own first.
+An image in memory has 4, progressive JPEG 2 a coefficient. AVIF and WebP decode whole frames, which are copied: those
+of animations, or with 16 bits a colour.
 """
 _LARGEST_FILE = 1_000_000_000  # bytes
 _LARGEST_PROFILE = 4_000_000  # bytes of a colour profile; those of printers have 2 million
@@ -74,10 +75,17 @@ def read_picture(path: Path, height: int, width: int) -> Picture:
             scans = _check_structure(path, file)
             with Image.open(file, formats=list(FORMATS)) as image:
                 _check_size(path, image, scans)
+                _check_rows(image, file)
                 side = 2 * max(height, width)
                 image.draft("RGB", (side, side))  # a JPEG is decoded at a fraction of its size
-                image.load()
-                return as_floats(_fitted(path, image, height, width))
+                if image.format == "TIFF":
+                    turn = _turn(path, image)
+                    image.getexif()[_ORIENTATION] = 1  # or Pillow makes a second image, the right way up
+                    image.load()
+                else:
+                    image.load()
+                    turn = _turn(path, image)  # a PNG may say so in its last lines
+                return as_floats(_fitted(path, image, turn, height, width))
     except BadFileError:
         raise
     except Image.DecompressionBombError as error:
@@ -175,6 +183,7 @@ _SIZES = {
     18: 8,
 }
 _DIRECTORIES = {0x8769, 0x8825, 0xA005}  # EXIF, GPS, interoperability
+_ORIENTATION = 0x0112  # a tag of EXIF
 
 
 def _check_size(path: Path, image: Image.Image, scans: int) -> None:
@@ -193,14 +202,72 @@ def _check_size(path: Path, image: Image.Image, scans: int) -> None:
         raise BadFileError(f"{path} is a JPEG of {scans} scans, which no camera writes: save it again.")
 
 
-def _fitted(path: Path, image: Image.Image, height: int, width: int) -> Image.Image:
-    """The middle of a decoded picture as RGB in the shape asked for, the right way up.
+def _check_rows(image: Image.Image, file: BinaryIO) -> None:
+    """Refuse a sound file that holds fewer rows than it says: Pillow leaves the rest black.
+
+    TIFFs that are not compressed and PNGs are looked at here. Other decoders find out themselves, but for JPEG's, which
+    makes the rest of a file grey that ends early with the proper marker.
+    """
+    columns, rows = image.size
+    if image.format == "TIFF":
+        tiles: list[Any] = getattr(image, "tile", [])
+        tags: dict[int, Any] = getattr(image, "tag_v2", {})
+        compressed = any(name == "libtiff" for name, *_ in tiles)
+        planes = len(tags.get(0x0102, (1,))) if tags.get(0x011C) == 2 and not compressed else 1
+        there = sum((right - left) * (low - high) for _, (left, high, right, low), *_ in tiles)
+        if there < planes * rows * columns:
+            raise OSError("rows are missing")
+    if image.format == "PNG":
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            _check_png(content)
+
+
+_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by a PNG's type of colours
+_PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+"""Of an interlaced PNG: first row and column, and steps (PNG specification, section 8)."""
+
+
+def _packed(content: mmap.mmap) -> Iterator[bytes]:
+    """The compressed rows of a PNG, a little at a time."""
+    place = 8
+    while place + 8 <= len(content):
+        (length,) = struct.unpack_from(">I", content, place)
+        place += 8
+        if content[place - 4 : place] == b"IDAT":
+            for begin in range(place, place + length, 1 << 16):
+                yield content[begin : min(begin + (1 << 16), place + length)]
+        place += length + 4
+
+
+def _check_png(content: mmap.mmap) -> None:
+    columns, rows, depth, kind, _, _, interlaced = struct.unpack_from(">IIBBBBB", content, 16)
+    left = 0  # bytes of the picture, each row after a byte that names its filter
+    for first, begin, down, across in _PASSES if interlaced else ((0, 0, 1, 1),):
+        wide = -(-(columns - begin) // across)
+        left += -(-(rows - first) // down) * (1 + -(-wide * depth * _SAMPLES[kind] // 8)) if wide > 0 else 0
+    unpacker = zlib.decompressobj()
+    for packed in _packed(content):
+        more = True
+        while more and left > 0:
+            some = unpacker.decompress(packed, _STRIP)
+            left -= len(some)
+            packed = unpacker.unconsumed_tail
+            more = len(some) == _STRIP
+        if left <= 0:
+            return
+    raise OSError("rows are missing")
+
+
+def _fitted(
+    path: Path, image: Image.Image, turn: Image.Transpose | None, height: int, width: int
+) -> Image.Image:
+    """The middle of a decoded picture as RGB in the shape asked for, turned the right way up.
 
     It is converted in strips, and only what is needed of it: conversions copy.
     """
     from PIL import Image
 
-    turn = _turn(path, image)
+    columns, rows = image.size
     if turn in (
         Image.Transpose.ROTATE_90,
         Image.Transpose.ROTATE_270,
@@ -208,7 +275,8 @@ def _fitted(path: Path, image: Image.Image, height: int, width: int) -> Image.Im
         Image.Transpose.TRANSVERSE,
     ):
         height, width = width, height
-    columns, rows = image.size
+        if image.format == "TIFF":  # Pillow names the size that it would have, once turned
+            columns, rows = rows, columns
     scale = min(rows / height, columns / width)  # pixels there a pixel of the result
     left, top = (columns - scale * width) / 2, (rows - scale * height) / 2
     # Blocks of pixels that are averaged at once; two a side remain for the resampling that follows.
@@ -236,7 +304,7 @@ def _fitted(path: Path, image: Image.Image, height: int, width: int) -> Image.Im
 
 
 def _turn(path: Path, image: Image.Image) -> Image.Transpose | None:
-    """What turns a picture the right way up, by its EXIF orientation (tag 0x0112)."""
+    """What turns a picture the right way up, by its EXIF orientation."""
     from PIL.Image import Transpose
 
     turns = {
@@ -251,7 +319,7 @@ def _turn(path: Path, image: Image.Image) -> Image.Transpose | None:
     packed = image.info.get("Raw profile type exif")  # in a PNG, as hexadecimal digits after three lines
     if isinstance(packed, str):
         _check_metadata(path, bytes.fromhex("".join(packed.split("\n")[3:])))
-    return turns.get(image.getexif().get(0x0112, 1))
+    return turns.get(image.getexif().get(_ORIENTATION, 1))
 
 
 def as_floats(image: Image.Image) -> Picture:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tfviz.experiment.store import PartResult
@@ -78,6 +79,11 @@ class Own:
         return self._said + _NEAR * step * approaching(elapsed - self._at, self._seconds)
 
 
+Running = Mapping[str, tuple[float, float | None]]
+"""For each part that is running, the seconds since it began, and the share, 0..1, that it says is done."""
+_NOTHING_RUNS: Running = MappingProxyType({})
+
+
 class Estimate:
     """The time that is left of a run, corrected by how long its finished parts took.
 
@@ -87,7 +93,9 @@ class Estimate:
         passed: that of the finished ones.
     """
 
-    def __init__(self, seconds: Mapping[str, float | None]) -> None:
+    def __init__(self, seconds: Mapping[str, float | None], at_once: int = 1) -> None:
+        """Take the seconds that each part may take (None: nobody knows), and how many are computed at a time."""
+        self._at_once = at_once
         self._left = dict(seconds)
         known = sum(value or 0.0 for value in seconds.values())
         self._lengths = {
@@ -121,12 +129,16 @@ class Estimate:
         """
         return self._lengths.get(part, 0.0) * self._share(part, elapsed, own)
 
-    def left(self, part: str = "", elapsed: float = 0.0, own: float | None = None) -> float:
-        """The seconds that are left while a part has been running for so many; arguments as `running` has them."""
-        others = sum(seconds or 0.0 for name, seconds in self._left.items() if name != part) * self.pace
-        if own:
-            return others + elapsed * (1 - own) / own
-        return others + (self._left.get(part) or 0.0) * self.pace * (1 - self._share(part, elapsed))
+    def left(self, running: Running = _NOTHING_RUNS) -> float:
+        """The seconds that are left: what is left of all parts is shared out, and the longest one is not cut up."""
+        parts = {}
+        for part, seconds in self._left.items():
+            elapsed, own = running.get(part, (0.0, None))
+            if own:
+                parts[part] = elapsed * (1 - own) / own
+            elif seconds:
+                parts[part] = seconds * self.pace * (1 - self._share(part, elapsed))
+        return max(sum(parts.values()) / self._at_once, *parts.values()) if parts else 0.0
 
     def _share(self, part: str, elapsed: float, own: float | None = None) -> float:
         """The share, 0..1, of a part that is behind it."""
@@ -140,10 +152,10 @@ class Estimate:
         """The parts ahead that `left` does not count, since nobody knows their time."""
         return [part for part, seconds in self._left.items() if seconds is None]
 
-    def words(self, part: str = "", elapsed: float = 0.0, own: float | None = None) -> str:
+    def words(self, running: Running = _NOTHING_RUNS) -> str:
         """`left` for people: "about 9 min left", "" where nothing is known."""
-        left = self.left(part, elapsed, own)
-        unknown = [name for name in self.unknown if not (name == part and own)]
+        left = self.left(running)
+        unknown = [name for name in self.unknown if not running.get(name, (0.0, None))[1]]
         if not left:
             return ""
         return f"{about(left)} left" + (f", not counting {' and '.join(unknown)}" if unknown else "")

@@ -30,6 +30,7 @@ class Growing:
         waiting: Mapping[str, float | None],
         say: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
+        at_once: int = 1,
     ) -> None:
         """Take what it needs.
 
@@ -41,12 +42,14 @@ class Growing:
                 knows); where there are none, nothing is rendered.
             say: called with one line if a rendering fails.
             clock: seconds.
+            at_once: how many are computed at a time: the first of those that wait.
         """
         self._render = render
         self._draw = draw
         self._waiting = dict(waiting)
         self._say = say
         self._clock = clock
+        self._at_once = at_once
         self._last = self._cost = 0.0
         self._finished = 0
         self._failed = False
@@ -65,14 +68,16 @@ class Growing:
             self._rendered()
 
     def _is_paid_for(self) -> bool:
-        ahead = next(iter(self._waiting.values()))
+        running = list(self._waiting.values())[: self._at_once]
+        ahead = min((seconds for seconds in running if seconds is not None), default=None)
         return ahead is None or self._cost <= SHARE * (self._clock() - self._last + ahead)
 
     def _rendered(self) -> bool:
         begun = self._clock()
-        first, *others = self._waiting
+        parts = list(self._waiting)
+        pending = dict.fromkeys(parts[: self._at_once], BEING_COMPUTED)
         try:
-            return self._tried(self._render, {first: BEING_COMPUTED, **dict.fromkeys(others, NOT_YET)})
+            return self._tried(self._render, {**pending, **dict.fromkeys(parts[self._at_once :], NOT_YET)})
         finally:
             self._last = self._clock()
             self._cost = self._last - begun

@@ -28,7 +28,7 @@ class Number:
         unit: "" for a pure number, else a short unit ("s", "px", "filters").
         network: the network that produced it, or None where no network took part.
         spread: smallest and largest value, itself included, over repeats from starts that differ in the last bit, or
-            over a search's attempts; None: it was not repeated.
+            over a search's attempts; of what is chaotic wider, see `Context.chaotic`; None: it was not repeated.
         repeats: how many these are.
     """
 

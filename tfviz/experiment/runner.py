@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal
 
 from tfviz import backend
 from tfviz.backend import machine
 from tfviz.errors import BadFileError, TfvizError, WeightsUnavailableError
-from tfviz.experiment import fingerprint
+from tfviz.experiment import executor, fingerprint
 from tfviz.experiment.context import Context, Inputs, OwnNetwork
 from tfviz.experiment.durations import took
+from tfviz.experiment.progress import Relay, heard_by
 from tfviz.experiment.store import PartResult, Store
 from tfviz.files.hashes import file_sha256, json_sha256
 from tfviz.files.program import commit
@@ -24,6 +28,8 @@ from tfviz.weights.catalog import CATALOG
 from tfviz.weights.fetch import WeightsFile
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from tfviz.experiment.part import Part
     from tfviz.experiment.progress import Reporter
 
@@ -56,7 +62,7 @@ class Options:
 
 
 class Runner:
-    """Runs parts one after the other; what one of them does wrong stays with it."""
+    """Runs parts; what one of them does wrong stays with it."""
 
     def __init__(self, options: Options, reporter: Reporter) -> None:
         self.options = options
@@ -65,48 +71,100 @@ class Runner:
         self._weights: dict[str, WeightsFile | str] = {}
 
     def run(self, part: Part) -> PartResult:
-        """Run one part, or find its stored result still current; what comes back is also stored, without figures."""
-        settings = asdict(self._settings(part))
+        """Run one part here, or find its stored result still current; what comes back is stored, without figures."""
+        results: list[PartResult] = []
+        with executor.workers(1) as here:
+            self.run_all([part], here, results.append)
+        return results[0]
+
+    def run_all(self, parts: Iterable[Part], workers: Executor, ended: Callable[[PartResult], None]) -> None:
+        """Run parts, begun in this order and ended in any; ended: is called with each result that was stored, or kept.
+
+        Raises:
+            OSError: what a part found cannot be written: no fault of its, and what the next one finds could not be,
+                either.
+            SchedulerError: see `tfviz.experiment.executor.run`.
+        """
+
+        def tasks() -> Iterator[executor.Task]:
+            for part in parts:
+                todo = self._todo(part)
+                if isinstance(todo, PartResult):
+                    ended(todo)
+                else:
+                    yield todo
+
+        def keep(task: executor.Task, computed: _Computed | _Broken) -> None:
+            if isinstance(computed, _Broken):
+                ended(
+                    self._fails(task.name, "failed", computed.reason, computed.settings, computed.traceback)
+                )
+                return
+            try:
+                result = self.store.save(computed.result, computed.arrays)
+            except OSError:
+                raise
+            except Exception as error:  # it found what cannot be stored
+                why, settings = f"{type(error).__name__}: {error}", computed.result.settings
+                ended(self._fails(task.name, "failed", why, settings, traceback.format_exc()))
+                return
+            self.reporter.ends(result.part, f"done in {took(computed.seconds)}", computed.seconds)
+            ended(result)
+
+        def failed(failure: executor.Failure) -> None:
+            ended(self._fails(failure.task.name, "failed", failure.reason, failure.task.arguments[1]))
+
+        executor.run(
+            tasks(),
+            workers,
+            done=lambda _: False,
+            keep=keep,
+            failed=failed,
+            heard=heard_by(self.reporter),
+        )
+
+    def _todo(self, part: Part) -> executor.Task | PartResult:
+        """What is to be computed of a part; or its result, where nothing is or can be."""
+        settings = self._settings(part)
         network, weights, missing = self._network_for(part)
         if missing:
-            self.reporter.ends(part.ID, "not run")
-            return self.store.save_failure(part.ID, "not run", missing, settings)
+            return self._fails(part.ID, "not run", missing, asdict(settings))
         try:
             key = self._key(part, network, weights)
         except OSError as error:
-            reason = f"{error.filename}: {error.strerror}."
-            self.reporter.ends(part.ID, f"failed: {reason}")
-            return self.store.save_failure(part.ID, "failed", reason, settings)
+            return self._fails(part.ID, "failed", f"{error.filename}: {error.strerror}.", asdict(settings))
         if not self.options.force and (stored := self.store.current(part.ID, key)):
             self.reporter.ends(part.ID, "unchanged, kept")
             return stored
-
-        own = self.options.own if network == OWN else None
-        self.reporter.starts(part.ID, own.label if own else network)
         context = Context(
             self.options.seed,
-            self.reporter,
+            Relay(part.ID),
             network,
-            weights,
-            self.options.inputs,
-            _also(part),
-            self.options.out,
-            own,
+            weights and _wherever(weights),
+            _wherever(self.options.inputs),
+            {name: _wherever(file) for name, file in _also(part).items()},
+            self.options.out.absolute(),
+            self.options.own if network == OWN else None,
         )
-        clock = time.perf_counter()
-        try:
-            result = self._compute(part, context, key)
-        except _NotStoredError as error:
-            raise error.why from error
-        except Exception as error:
-            expected = isinstance(error, TfvizError)
-            reason = str(error) if expected else f"{type(error).__name__}: {error}"
-            self.reporter.ends(part.ID, f"failed: {reason}")
-            details = "" if expected else traceback.format_exc()
-            return self.store.save_failure(part.ID, "failed", reason, settings, traceback=details)
-        seconds = time.perf_counter() - clock
-        self.reporter.ends(part.ID, f"done in {took(seconds)}", seconds)
-        return result
+        quick = self.options.quick and part.QUICK != part.SETTINGS
+        named = part.__name__ if isinstance(part, ModuleType) else part
+        return executor.Task(
+            json_sha256([part.ID, key]),
+            _compute,
+            (named, asdict(settings), settings, context, key, quick),
+            part.ID,
+        )
+
+    def _fails(
+        self,
+        part: str,
+        status: Literal["failed", "not run"],
+        reason: str,
+        settings: Mapping[str, Any],
+        traceback: str = "",
+    ) -> PartResult:
+        self.reporter.ends(part, status if status == "not run" else f"{status}: {reason}")
+        return self.store.save_failure(part, status, reason, settings, traceback=traceback)
 
     def waiting(self, parts: Sequence[Part]) -> list[str]:
         """The parts of these that will be computed, as far as that can be said without a download."""
@@ -147,37 +205,6 @@ class Runner:
         if network == OWN and self.options.own is not None:
             inputs["own"] = asdict(self.options.own)
         return fingerprint.of_run(part, asdict(self._settings(part)), inputs, network)
-
-    def _compute(self, part: Part, context: Context, key: str) -> PartResult:
-        """Run the part and store what it found."""
-        settings, weights = self._settings(part), context.weights
-        started, clock = machine.now(), time.perf_counter()
-        findings = part.run(settings, context)
-        result = PartResult(
-            part=part.ID,
-            status="done",
-            numbers=findings.numbers,
-            facts=findings.facts,
-            settings=asdict(settings),
-            provenance={
-                "fingerprint": key,
-                "started": started,
-                "seconds": round(time.perf_counter() - clock, 3),
-                "peak_memory_mb": round(machine.peak_memory_mb(), 1),
-                "quick": self.options.quick and part.QUICK != part.SETTINGS,
-                "seed": self.options.seed,
-                "commit": commit(),
-                "backend": backend.name(),
-                "versions": backend.versions(),
-                "devices": backend.devices(),
-                "network": context.label,
-                "weights": {"sha256": weights.sha256, "source": weights.source} if weights else None,
-            },
-        )
-        try:
-            return self.store.save(result, findings.arrays)
-        except OSError as error:
-            raise _NotStoredError(error) from error
 
     def _network_for(self, part: Part) -> tuple[str | None, WeightsFile | None, str]:
         """The first of the part's networks whose weights can be had, or why none can; the user's own come first."""
@@ -235,11 +262,71 @@ def takes_any_network(part: Part) -> bool:
     return bool(getattr(part, "ANY_NETWORK", False))
 
 
-class _NotStoredError(Exception):
-    """What a part found cannot be written: no fault of the part's, and the next one's could not be, either."""
+@dataclass(frozen=True)
+class _Computed:
+    """What a part found, as it is stored, and the seconds that it took in all."""
 
-    def __init__(self, why: OSError) -> None:
-        self.why = why
+    result: PartResult
+    arrays: Mapping[str, np.ndarray]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Broken:
+    """Why a part failed; traceback: "" where the reason says all."""
+
+    reason: str
+    settings: Mapping[str, Any]
+    traceback: str = ""
+
+
+def _compute(
+    part: Part | str, stored: Mapping[str, Any], settings: Any, context: Context, key: str, quick: bool
+) -> _Computed | _Broken:
+    """Run a part, wherever this is.
+
+    Args:
+        part: it, or the name of its module.
+        stored: its settings as they are stored.
+        settings: the same for the part.
+        context: its surroundings.
+        key: the fingerprint of what comes back.
+        quick: whether these are shorter settings than usual.
+    """
+    module: Any = import_module(part) if isinstance(part, str) else part
+    context.reporter.starts(module.ID, context.own.label if context.own else context.network)
+    clock = time.perf_counter()
+    try:
+        started = machine.now()
+        findings = module.run(settings, context)
+        seconds = time.perf_counter() - clock
+        weights = context.weights
+        result = PartResult(
+            part=module.ID,
+            status="done",
+            numbers=findings.numbers,
+            facts=findings.facts,
+            settings=stored,
+            provenance={
+                "fingerprint": key,
+                "started": started,
+                "seconds": round(seconds, 3),
+                "peak_memory_mb": round(machine.peak_memory_mb(), 1),
+                "quick": quick,
+                "seed": context.seed,
+                "commit": commit(),
+                "backend": backend.name(),
+                "versions": backend.versions(),
+                "devices": backend.devices(),
+                "network": context.label,
+                "weights": {"sha256": weights.sha256, "source": weights.source} if weights else None,
+            },
+        )
+        return _Computed(result, findings.arrays, time.perf_counter() - clock)
+    except TfvizError as error:
+        return _Broken(str(error), stored)
+    except Exception as error:
+        return _Broken(f"{type(error).__name__}: {error}", stored, traceback.format_exc())
 
 
 def _recognised(found: WeightsFile) -> WeightsFile:
@@ -254,6 +341,12 @@ def _recognised(found: WeightsFile) -> WeightsFile:
     return replace(
         found, published=True, source=f"{found.path.name}, named by the user (the published tensors)"
     )
+
+
+def _wherever(what: Any) -> Any:
+    """A dataclass whose paths mean the same in another process, which may work in another folder."""
+    paths = {name: value.absolute() for name, value in vars(what).items() if isinstance(value, Path)}
+    return replace(what, **paths)
 
 
 def _also(part: Part) -> dict[str, WeightsFile]:

@@ -1,7 +1,8 @@
 """The fonts of figures, formulas and pages: one family in Latin and Hebrew letters, and one for mathematics.
 
 They come as WOFF2 (see tfviz/assets/fonts/README.md). What the report needs and they lack is made here of their own
-glyphs: superscripts, geresh and gershayim, spaces and hyphens that do not break, marks that have no shape.
+glyphs: superscripts, geresh and gershayim, spaces and hyphens that do not break, marks that have no shape. That takes
+seconds and is done beforehand (tfviz/assets/make_fonts.py) for pages that get all letters.
 """
 
 from __future__ import annotations
@@ -32,6 +33,11 @@ class Font(NamedTuple):
     style: str
     path: Path
     more: Path | None = None
+
+    @property
+    def made(self) -> Path:
+        """The font as pages get it, with all letters, as WOFF2."""
+        return self.path.parent / "made" / self.path.name
 
 
 # Latin and extended Latin become one file: two of one family, weight and style are mixed up by WeasyPrint.
@@ -88,9 +94,10 @@ def ttf(font: Font) -> Path:
     """A font as a TrueType file, for what cannot read WOFF2; in a folder that goes when the process ends."""
     path = _folder() / f"{font.path.stem}.ttf"
     if not path.exists():
-        made = _completed(font)
-        made.flavor = None
-        made.save(path)
+        from fontTools.ttLib import woff2
+
+        # That for mathematics is cut for pages, not for drawings.
+        woff2.decompress(str(font.path if font.family == MATHEMATICS else font.made), str(path))
     return path
 
 
@@ -131,8 +138,9 @@ _kept: list[tempfile.TemporaryDirectory[str]] = []  # a folder goes with the obj
 
 @cache
 def _characters(font: Font) -> frozenset[str]:
-    there = frozenset(map(chr, _completed(font).getBestCmap()))
-    return there & _mathematical() if font.family == MATHEMATICS else there
+    from fontTools.ttLib import TTFont
+
+    return frozenset(map(chr, TTFont(font.made).getBestCmap()))
 
 
 @cache
@@ -144,6 +152,21 @@ def _mathematical() -> frozenset[str]:
 
 
 def _font_face(font: Font, text: str | None) -> str:
+    data = font.made.read_bytes() if text is None else make(font, text)
+    return (
+        f'@font-face{{font-family:"{font.family}";font-weight:{font.weight};font-style:{font.style};'
+        "font-display:block;"
+        f'src:url(data:font/woff2;base64,{base64.b64encode(data).decode()}) format("woff2")}}'
+    )
+
+
+def make(font: Font, text: str | None = None) -> bytes:
+    """A font as pages get it, as a WOFF2 file; the same bytes each time.
+
+    Args:
+        font: see `FONTS`.
+        text: see `font_faces`.
+    """
     made = _completed(font, text)
     if font.family == MATHEMATICS:
         from fontTools import subset  # type: ignore[import-untyped]
@@ -155,11 +178,7 @@ def _font_face(font: Font, text: str | None) -> str:
     made.flavor = "woff2"
     data = io.BytesIO()
     made.save(data)
-    return (
-        f'@font-face{{font-family:"{font.family}";font-weight:{font.weight};font-style:{font.style};'
-        "font-display:block;"
-        f'src:url(data:font/woff2;base64,{base64.b64encode(data.getvalue()).decode()}) format("woff2")}}'
-    )
+    return data.getvalue()
 
 
 def _completed(font: Font, text: str | None = None) -> TTFont:

@@ -437,7 +437,7 @@ def _png(pixels: npt.NDArray[np.uint8], alt: str = "", pixelated: bool = False) 
 
     height, width = pixels.shape[:2]
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "png", optimize=True)
+    Image.fromarray(pixels).save(file, "png")
     return {
         "png": base64.b64encode(file.getvalue()).decode(),
         "width": width,

@@ -300,7 +300,7 @@ def _tidied(svg: str) -> str:
 
 
 def _smallest_png(image: Image.Image) -> bytes:
-    """The same pixels without an alpha channel, colours or depth that they do not need."""
+    """The same pixels without an alpha channel, colours or depth that they do not need; pages compress them further."""
     if image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255):
         image = image.convert("RGB")
         red, green, blue = image.split()
@@ -309,5 +309,5 @@ def _smallest_png(image: Image.Image) -> bytes:
         elif image.getcolors(256) and (few := image.quantize(256)).convert("RGB") == image:
             image = few
     file = io.BytesIO()
-    image.save(file, "png", optimize=True)
+    image.save(file, "png")
     return file.getvalue()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -32,6 +33,9 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+_OBEYED = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e]")  # beside those that JSON escapes in any case
+
+
 def write_text(path: Path, text: str) -> None:
     """Write text as UTF-8, whole or not at all."""
 
@@ -42,13 +46,14 @@ def write_text(path: Path, text: str) -> None:
 
 
 def as_json(value: Any) -> str:
-    """Value as indented JSON.
+    """Value as indented JSON; what a terminal would obey, or turn a line round by, is escaped.
 
     Raises:
         ValueError: there is NaN or infinity in it.
         TypeError: it is no JSON value.
     """
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -4,7 +4,7 @@ A file is known by its size and SHA-256; both are checked when it arrives. It is
 the cache folder and renamed when it is complete, so that a process that is killed leaves nothing that could be
 mistaken for the file. Of two processes that want one file, one brings it.
 
-A host that fails is asked again; one that says nothing, or stops, has been waited for once and is not.
+A host that fails is asked again; one that says nothing, stops, or drips has been waited for once and is not.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from time import sleep
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 TIMEOUT = (6.0, 20.0)
 """Seconds to wait for a connection, which a proxy has to make, and for more bytes."""
-_CHUNK = 1 << 18
+SLOWEST = (1000.0, 30.0)
+"""Bytes a second, and seconds over which a host must keep it up: each byte alone would be waited for."""
+_CHUNK = 1 << 14  # bytes, fewer than the slowest host that is waited for sends meanwhile
 _PART = ".part"  # ends the name of what is being written
 
 
@@ -200,7 +203,10 @@ def _download_once(
 
     host = urlsplit(url).hostname or url
 
+    opened: list[requests.Response] = []
+
     def check_length(response: requests.Response, **_: Any) -> None:
+        opened.append(response)
         length = response.headers.get("Content-Length")
         if response.status_code == 200 and length is not None and length != str(source.size):
             response.close()
@@ -214,14 +220,56 @@ def _download_once(
     )
     with incoming(target) as file:
         meter = _Meter(file, source, host, progress)
+
+        def receive() -> None:
+            try:
+                download(url, meter, None)
+            finally:
+                for response in opened:
+                    response.close()
+
         try:
-            download(url, meter, None)
+            _not_slower(receive, meter)
         except requests.RequestException as error:
             raise _in_words(error, host, meter.done) from error
         if meter.done < source.size:
             raise FailedError(f"{host} broke off after {meter.done} of {source.size} bytes", again=True)
         if meter.digest.hexdigest() != source.sha256:
             raise FailedError(f"{host} sent another file, with sha256 {meter.digest.hexdigest()}")
+
+
+def _not_slower(call: Callable[[], None], meter: _Meter) -> None:
+    """Make a call that fills a meter, and give it up where too little arrives; names and headers may drip, too.
+
+    It runs in a thread of its own, which a host that drips cannot hold this one up in. Given up, it ends when the
+    host has sent a whole piece, since the file is closed by then, or with the process.
+
+    Raises:
+        FailedError: fewer bytes than `SLOWEST` arrived.
+        Exception: what the call raises.
+    """
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    rate, seconds = SLOWEST
+    while True:
+        before = meter.done
+        thread.join(seconds)
+        if not thread.is_alive():
+            break
+        if meter.done - before < rate * seconds:
+            raise FailedError(
+                f"{meter.host} is too slow: {meter.done - before} bytes came within {seconds:g} seconds"
+            )
+    if raised:
+        raise raised[0]
 
 
 def _in_words(error: requests.RequestException, host: str, done: int) -> FailedError:

@@ -6,6 +6,8 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+from tfviz.files.hashes import file_sha256, json_sha256
+
 PACKAGE = Path(__file__).resolve().parent.parent
 """The folder of the package `tfviz`."""
 CHECKOUT = PACKAGE.parent
@@ -42,3 +44,11 @@ def commit() -> str:
         return git("rev-parse", "--short=12", "HEAD") + (" + changes" if git("status", "--porcelain") else "")
     except (OSError, subprocess.SubprocessError):
         return "not a git checkout"
+
+
+@cache
+def sources_sha256() -> str:
+    """The sha256 of all of the program's own Python files."""
+    return json_sha256(
+        {str(path.relative_to(PACKAGE)): file_sha256(path) for path in sorted(PACKAGE.rglob("*.py"))}
+    )

@@ -137,10 +137,13 @@ def unit_gradients(model: keras.Model, layer: str, units: Sequence[Unit], pictur
 
     def score(x: Any) -> Any:
         maps = reader(x)[0][layer]
-        _, rows, columns, channels = maps.shape
-        places = ops.convert_to_tensor([[[row * columns + column]] for row, column, _ in units], "int32")
-        by_place = ops.reshape(maps, (len(units), rows * columns, channels))
-        there = ops.take_along_axis(by_place, ops.repeat(places, channels, axis=2), axis=1)[:, 0]
+        channels = maps.shape[-1]
+        # Slices, not one gather: TensorFlow's gradient of that takes a third of the time of a small network's tracing.
+        if len({unit[:2] for unit in units}) == 1:
+            row, column, _ = units[0]
+            there = maps[:, row, column]
+        else:
+            there = ops.stack([maps[index, row, column] for index, (row, column, _) in enumerate(units)])
         counted = np.zeros((len(units), channels), np.float32)
         for line, (*_, channel) in zip(counted, units, strict=True):
             line[slice(None) if channel is None else channel] = 1

@@ -20,6 +20,22 @@ if TYPE_CHECKING:
 Pair = tuple[int, int]
 
 
+class UnknownFieldError(ValueError):
+    """What a layer's units see cannot be followed back to the pictures.
+
+    Attributes:
+        why: "layer": one on the way is not known here; "branches": some of different stride join; "inputs": the layer
+            sees no picture, or two; "order": channels come first in some layers, last in others; "size": the picture's
+            is not known.
+        at: the path of the layer on the way, if it is one's fault.
+        kind: of that layer, its class.
+    """
+
+    def __init__(self, message: str, why: str, at: str = "", kind: str = "") -> None:
+        super().__init__(message)
+        self.why, self.at, self.kind = why, at, kind
+
+
 @dataclass(frozen=True)
 class ReceptiveField:
     """The window of the input that the units of a layer see; each attribute is (rows, columns), in pixels.
@@ -71,22 +87,26 @@ def receptive_field(model: keras.Model, layer: str) -> ReceptiveField:
         layer: path of a layer: "conv1", "base/conv5"; of one that is called twice "conv1#0" or "conv1#1".
 
     Raises:
-        ValueError: no such layer, or the path does not say which call; the layer sees no picture, or two; a layer on
-            the way is none of those that are known here; branches of different stride that join; "same" padding with a
-            stride, or a global pool, on an input of unknown size.
+        ValueError: no such layer, or the path does not say which call.
+        UnknownFieldError: the layer sees no picture, or two; a layer on the way is none of those that are known here;
+            branches of different stride that join; "same" padding with a stride, or a global pool, on an input of
+            unknown size.
     """
     way = graph.way(model, layer)
     pictures = [call for call in way if call.is_input]
     if len(pictures) != 1:
         names = " and ".join(call.path for call in pictures)
-        raise ValueError(
+        raise UnknownFieldError(
             f"layer {layer!r} sees {len(pictures)} inputs ({names}): a receptive field is that of one picture"
             if pictures
-            else f"layer {layer!r} sees no picture"
+            else f"layer {layer!r} sees no picture",
+            "inputs",
         )
     shape = pictures[0].outputs[0].shape
     if len(shape) != 4:
-        raise ValueError(f"the input of {model.name} is {shape}, not pictures (N, H, W, channels)")
+        raise UnknownFieldError(
+            f"the input of {model.name} is {shape}, not pictures (N, H, W, channels)", "inputs"
+        )
     axes = _axes(way)
     lengths = (shape[axes[0]], shape[axes[1]])
     fields: dict[graph.Value, ReceptiveField] = {
@@ -109,8 +129,8 @@ def _axes(way: tuple[graph.Call, ...]) -> Pair:
         if call.inputs and len(call.inputs[0].shape) == 4 and not isinstance(call.layer, layers.Flatten)
     }
     if {"channels_first", "channels_last"} <= formats:
-        raise ValueError(
-            "some layers have their channels first, others last: rows and columns cannot be followed"
+        raise UnknownFieldError(
+            "some layers have their channels first, others last: rows and columns cannot be followed", "order"
         )
     return (2, 3) if "channels_first" in formats else (1, 2)
 
@@ -152,9 +172,12 @@ def _step(
         spread = [_broadcast(field, value, made, axes) for field, value in zip(before, given, strict=True)]
         if None not in spread:
             return _joined(call, [field for field in spread if field is not None], lengths)
-    raise ValueError(
+    raise UnknownFieldError(
         f"the receptive field through layer {call.path!r} ({type(layer).__name__}) is not known: only convolutions, "
-        "pools, padding, cropping, pointwise layers and joins of channels or of values are"
+        "pools, padding, cropping, pointwise layers and joins of channels or of values are",
+        "layer",
+        call.path,
+        type(layer).__name__,
     )
 
 
@@ -295,9 +318,12 @@ def _windows(
         if length is not None:
             outputs = -(-length // step) if layer.padding == "same" else (length - extent) // step + 1
             if made.shape[axes[axis]] != outputs:
-                raise ValueError(
+                raise UnknownFieldError(
                     f"layer {layer.name!r} makes {made.shape[axes[axis]]} of {length} rows or columns, where "
-                    f"its kernel, stride and padding make {outputs}: what its units see is not known"
+                    f"its kernel, stride and padding make {outputs}: what its units see is not known",
+                    "layer",
+                    layer.name,
+                    type(layer).__name__,
                 )
         size.append(before.size[axis] + (extent - 1) * before.stride[axis])
         stride.append(before.stride[axis] * step)
@@ -310,9 +336,12 @@ def _same_padding(layer: Any, length: int | None, extent: int, stride: int) -> i
     if stride == 1:
         return (extent - 1) // 2
     if length is None:
-        raise ValueError(
+        raise UnknownFieldError(
             f"layer {layer.name!r} pads 'same' with stride {stride}: its offset depends on the size of the "
-            "picture; build the model with a fixed input size"
+            "picture; build the model with a fixed input size",
+            "size",
+            layer.name,
+            type(layer).__name__,
         )
     outputs = -(-length // stride)
     return max((outputs - 1) * stride + extent - length, 0) // 2
@@ -326,9 +355,12 @@ def _shifted(field: ReceptiveField, by: Pair) -> ReceptiveField:
 def _whole(call: graph.Call, lengths: tuple[int | None, ...]) -> ReceptiveField:
     """The whole picture."""
     if None in lengths:
-        raise ValueError(
+        raise UnknownFieldError(
             f"layer {call.path!r} sees the whole picture, whose size is not known: build the model with a fixed "
-            "input size"
+            "input size",
+            "size",
+            call.path,
+            type(call.layer).__name__,
         )
     return ReceptiveField((lengths[0] or 0, lengths[1] or 0), (0, 0), (0, 0))
 
@@ -361,8 +393,11 @@ def _joined(
         parts = [(field.offset[axis], field.size[axis], field.stride[axis]) for field in before]
         whole = [part for part in parts if part == (0, lengths[axis], 0)]
         if len({step for *_, step in parts}) > 1 and not whole:
-            raise ValueError(
-                f"layer {call.path!r} joins branches of different stride {[field.stride for field in before]}"
+            raise UnknownFieldError(
+                f"layer {call.path!r} joins branches of different stride {[field.stride for field in before]}",
+                "branches",
+                call.path,
+                type(call.layer).__name__,
             )
         parts = whole or parts
         first = min(start for start, *_ in parts)

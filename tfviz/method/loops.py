@@ -38,6 +38,7 @@ class _Loops:
         self.state = state
         self.ways = Ways(model)
         self.compiled: OrderedDict[Hashable, _Compiled] = OrderedDict()
+        self.incremental: OrderedDict[Hashable, Any] = OrderedDict()  # see the module of that name
 
 
 def bound(
@@ -68,7 +69,7 @@ def bound(
         ValueError: see `tfviz.method.probe.Probe`.
     """
     check_weights(goal)
-    known = _of(model)
+    known = kept(model)
     count = start.pictures.shape[0]
     window = None
     if start.are_pixels and not changes:
@@ -95,7 +96,7 @@ def bound(
     return found.loop, [*goal.data(count, shapes), *_corner(window)]
 
 
-def _of(model: keras.Model) -> _Loops:
+def kept(model: keras.Model) -> _Loops:
     """What is kept with a model; nothing any more where the model's layers have changed since."""
     state = _state(model)
     known = vars(model).get(_ATTRIBUTE)

@@ -7,7 +7,8 @@ another and watch the probability of the right class.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import keras
@@ -16,10 +17,13 @@ import numpy.typing as npt
 from keras import ops
 
 from tfviz.measures.pictures import RANGES, as_pictures, whole
+from tfviz.method.incremental import incremental
 from tfviz.method.probe import check_one_input, check_shape
 from tfviz.models import description
 
+Array = npt.NDArray[Any]
 Precision = Literal["float32", "bfloat16"]
+_BATCH = 32
 
 
 def occlusion_map(
@@ -52,13 +56,13 @@ def occlusion_map(
         ValueError: the model has no such class, or as `occluded_probabilities`.
     """
     known = whole(class_index, "class_index", -math.inf)
-    classes = _classes(model, picture)
-    if not 0 <= known < classes:
-        raise ValueError(f"the model has {classes} classes: there is no class {class_index}")
-    probabilities = occluded_probabilities(
-        model, picture, patch=patch, stride=stride, fill=fill, precision=precision
-    )
-    return probabilities[..., known]
+    asked = _asked(model, picture, patch, stride, fill, precision, _BATCH)
+    if not 0 <= known < asked.classes:
+        raise ValueError(f"the model has {asked.classes} classes: there is no class {class_index}")
+    probabilities = np.empty(asked.rows * asked.columns, np.float32)
+    for numbers, said in asked.answers():  # of all other classes there is never more than a batch
+        probabilities[numbers] = said[:, known]
+    return probabilities.reshape(asked.rows, asked.columns)
 
 
 def occluded_probabilities(
@@ -69,7 +73,7 @@ def occluded_probabilities(
     stride: int,
     fill: npt.ArrayLike = 0.0,
     precision: Precision = "float32",
-    batch: int = 32,
+    batch: int = _BATCH,
     progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
     """The probabilities of all classes with one block of the picture after another hidden.
@@ -84,7 +88,7 @@ def occluded_probabilities(
         precision: "float32", or "bfloat16": a copy of the model, whose layers Keras must be able to clone, computes
             with 8 significant bits; variables and softmax stay float32. Where a block moves the probability most, it
             is off by some hundredths.
-        batch: pictures that the model gets at once; only so many are in memory.
+        batch: blocks that are hidden at once: only so many pictures, or what takes their place, are in memory.
         progress: called with blocks done and blocks in all.
 
     Returns:
@@ -96,22 +100,86 @@ def occluded_probabilities(
             model's pictures where that is known; the model takes other pictures, does not return (N, classes), or it
             cannot be found whether these are probabilities; the block does not fit.
     """
-    model_of, known = model, description.of(model)
+    asked = _asked(model, picture, patch, stride, fill, precision, batch)
+    probabilities = np.empty((asked.rows * asked.columns, asked.classes), np.float32)
+    done = 0
+    for numbers, said in asked.answers():
+        probabilities[numbers] = said
+        done += len(numbers)
+        if progress is not None:
+            progress(done, len(probabilities))
+    return probabilities.reshape(asked.rows, asked.columns, -1)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A question that makes sense.
+
+    Attributes:
+        rows: of blocks.
+        columns: of blocks.
+        classes: of the model.
+        answers: numbers (n,) of blocks, row * columns + column, and probabilities (n, classes), until all are there.
+    """
+
+    rows: int
+    columns: int
+    classes: int
+    answers: Callable[[], Iterator[tuple[Array, Array]]]
+
+
+def _asked(
+    model: keras.Model,
+    picture: npt.ArrayLike,
+    patch: int,
+    stride: int,
+    fill: npt.ArrayLike,
+    precision: Precision,
+    batch: int,
+) -> _Asked:
+    """See `occluded_probabilities`.
+
+    What a block leaves as it is is not computed again where `tfviz.method.incremental` knows how, in float32.
+    """
+    known = description.of(model)
     check_one_input(model)
     within = RANGES.get(known.pictures or "")
-    picture = as_pictures(picture, "the picture", within=within)
-    check_shape(known, (None, *picture.shape))
-    corners = block_corners(picture.shape, patch, stride)
-    colour = _colour(fill, picture.shape[2], within)
-    classes = _classes(model, picture)
+    shown = as_pictures(picture, "the picture", within=within)
+    check_shape(known, (None, *shown.shape))
+    corners = block_corners(shown.shape, patch, stride)
+    colour = _colour(fill, shown.shape[2], within)
+    classes = _classes(model, shown)
     whole(batch, "batch", 1)
     if precision not in get_args(Precision):
         raise ValueError(f"precision must be one of {', '.join(get_args(Precision))}, not {precision!r}")
-    if precision == "bfloat16":
-        model_of = _in_bfloat16(model)
 
+    def outputs() -> Iterator[tuple[Array, Array]]:
+        if precision == "bfloat16":
+            return _outputs(_in_bfloat16(model), shown, patch, corners, colour, batch)
+        shorter = incremental(model, shown, patch, corners, batch)
+        if shorter is None:
+            return _outputs(model, shown, patch, corners, colour, batch)
+        return shorter.outputs(shown, colour)
+
+    def answers() -> Iterator[tuple[Array, Array]]:
+        for numbers, said in outputs():
+            if not np.isfinite(said).all():
+                raise ValueError(f"{known.network} returns values that are not finite for this picture")
+            yield numbers, ops.convert_to_numpy(known.probabilities(said))
+
+    return _Asked(len(corners[0]), len(corners[1]), classes, answers)
+
+
+def _outputs(
+    model: keras.Model,
+    picture: Array,
+    patch: int,
+    corners: tuple[range, range],
+    colour: Array,
+    batch: int,
+) -> Iterator[tuple[Array, Array]]:
+    """Numbers of blocks (n,), and what the model returns for whole pictures in which they are hidden (n, classes)."""
     blocks = [(top, left) for top in corners[0] for left in corners[1]]
-    probabilities = np.empty((len(blocks), classes), np.float32)
     # One buffer: every batch has the same shape, so that the model is compiled once. A short last batch leaves
     # pictures at its end that nothing is hidden in, and that are not read.
     pictures = np.repeat(picture[None], min(batch, len(blocks)), axis=0)
@@ -120,13 +188,8 @@ def occluded_probabilities(
         pictures[:] = picture
         for hidden, (top, left) in zip(pictures, here, strict=False):
             hidden[top : top + patch, left : left + patch] = colour
-        said = np.asarray(model_of.predict_on_batch(pictures), dtype=np.float32)[: len(here)]
-        if not np.isfinite(said).all():
-            raise ValueError(f"{known.network} returns values that are not finite for this picture")
-        probabilities[first : first + len(here)] = ops.convert_to_numpy(known.probabilities(said))
-        if progress is not None:
-            progress(first + len(here), len(blocks))
-    return probabilities.reshape(len(corners[0]), len(corners[1]), -1)
+        said = np.asarray(model.predict_on_batch(pictures), dtype=np.float32)[: len(here)]
+        yield np.arange(first, first + len(here)), said
 
 
 def block_corners(shape: tuple[int, ...], patch: int, stride: int) -> tuple[range, range]:

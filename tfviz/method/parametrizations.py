@@ -98,6 +98,79 @@ def fourier(
     return Parametrization(parameters, to_pictures, pictures.astype(np.float32))
 
 
+def phases(
+    start: npt.ArrayLike, width: int, magnitude: npt.ArrayLike, colour_axes: npt.ArrayLike
+) -> Parametrization:
+    """Pictures in [0, 1] of which only the Fourier phases are moved: their magnitude stays that of natural pictures.
+
+    picture = sigmoid(4 A^T F^-1(m exp(i p))): p are the phases, m the magnitudes along each colour axis, the rows of A;
+    4 makes the sigmoid's slope 1 at middle grey, so that m is in the picture's own units. Fel et al. 2023, "Unlocking
+    Feature Visualization for Deeper Networks with MAgnitude Constrained Optimization" (MaCo).
+
+    Args:
+        start: phases (N, channels, H, W // 2 + 1), radians, at the frequencies of `numpy.fft.rfft2`.
+        width: W.
+        magnitude: (H, W // 2 + 1, channels), 0 or more, such as `tfviz.measures.spectrum.natural_magnitude`.
+        colour_axes: (channels, channels), orthogonal, a colour a row, such as `tfviz.measures.spectrum.colour_axes`.
+
+    Returns:
+        The phases as parameters. A real picture has opposite phases at opposite frequencies, both of which lie in
+        column 0 and in column W / 2: there the difference of the two counts.
+
+    Raises:
+        ValueError: the shapes do not fit, a value is not finite or a magnitude is negative.
+    """
+    p, m, axes = (np.asarray(each, np.float32) for each in (start, magnitude, colour_axes))
+    channels = m.shape[-1]
+    if m.ndim != 3 or p.shape[1:] != (channels, m.shape[0], width // 2 + 1) or p.ndim != 4:
+        raise ValueError(f"phases {p.shape} and magnitudes {m.shape} do not fit pictures {width} wide")
+    if m.shape[1] != width // 2 + 1 or axes.shape != (channels, channels):
+        raise ValueError(f"magnitudes {m.shape} do not fit pictures {width} wide, or axes {axes.shape}")
+    if not all(np.isfinite(each).all() for each in (p, m, axes)) or m.min() < 0:
+        raise ValueError("phases, magnitudes and axes must be finite, magnitudes 0 or more")
+    to_pictures = _from_phases(m.tobytes(), axes.tobytes(), m.shape[0], width, channels)
+    import keras
+
+    pictures = np.asarray(keras.ops.convert_to_numpy(to_pictures(keras.ops.convert_to_tensor(p))))
+    return Parametrization(p, to_pictures, pictures)
+
+
+@lru_cache(maxsize=8)
+def _from_phases(
+    magnitude_bytes: bytes, axes_bytes: bytes, height: int, width: int, channels: int
+) -> Callable[[Tensor], Tensor]:
+    """Phases -> pictures; one function for one setting, so that what was compiled with it serves again."""
+    magnitude = np.frombuffer(magnitude_bytes, np.float32).reshape(height, width // 2 + 1, channels)
+    magnitude = np.ascontiguousarray(np.moveaxis(magnitude, -1, 0))
+    axes = 4 * np.frombuffer(axes_bytes, np.float32).reshape(channels, channels)
+    both = np.zeros((1, width // 2 + 1), np.float32)  # 1 where opposite frequencies lie in one column
+    both[:, 0] = 1
+    if width % 2 == 0:
+        both[:, -1] = 1
+    opposite = (-np.arange(height)) % height
+
+    def to_pictures(p: Tensor) -> Tensor:
+        from keras import ops
+
+        p = p - both * ops.take(p, opposite, axis=2)
+        halves = (magnitude * ops.cos(p), magnitude * ops.sin(p))
+        return ops.sigmoid(ops.matmul(_inverse(halves, height, width), axes))
+
+    return to_pictures
+
+
+def _inverse(halves: tuple[Tensor, Tensor], height: int, width: int) -> Tensor:
+    """Real and imaginary parts (N, channels, H, W // 2 + 1), orthonormal -> values (N, H, W, channels)."""
+    from keras import ops
+
+    ortho = np.float32(np.sqrt(width / height))  # fft below does not divide by its length, irfft does
+    # The inverse transform is the forward one with real and imaginary parts exchanged before and after.
+    real, imaginary = (ops.swapaxes(part * ortho, 2, 3) for part in halves)
+    imaginary, real = ops.fft((imaginary, real))
+    turned = (ops.swapaxes(real, 2, 3), ops.swapaxes(imaginary, 2, 3))
+    return ops.transpose(ops.irfft(turned, fft_length=width), (0, 2, 3, 1))
+
+
 @lru_cache(maxsize=8)
 def _from_fourier(
     scale_bytes: bytes, mixing_bytes: bytes, height: int, width: int, channels: int
@@ -105,16 +178,11 @@ def _from_fourier(
     """Parameters -> pictures; one function for one setting, so that what was compiled with it serves again."""
     scale = np.frombuffer(scale_bytes, np.float32).reshape(height, width // 2 + 1)
     mixing = np.frombuffer(mixing_bytes, np.float32).reshape(channels, channels)
-    ortho = np.float32(np.sqrt(width / height))  # fft below does not divide by its length, irfft does
 
     def to_pictures(p: Tensor) -> Tensor:
         from keras import ops
 
-        real, imaginary = (ops.swapaxes(p[part] * (scale * ortho), 2, 3) for part in (0, 1))
-        # The inverse transform is the forward one with real and imaginary parts exchanged before and after.
-        imaginary, real = ops.fft((imaginary, real))
-        halves = (ops.swapaxes(real, 2, 3), ops.swapaxes(imaginary, 2, 3))
-        values = ops.transpose(ops.irfft(halves, fft_length=width), (0, 2, 3, 1))
+        values = _inverse((p[0] * scale, p[1] * scale), height, width)
         return ops.sigmoid(ops.matmul(values, mixing))
 
     return to_pictures

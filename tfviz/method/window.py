@@ -15,6 +15,8 @@ from typing import Any
 import keras
 from keras import activations, layers, ops
 
+from tfviz import backend
+from tfviz.method.shortcuts import is_strided
 from tfviz.models import graph
 from tfviz.models.layers import CaffePicture, Convolution, GroupedConv2D, LocalResponseNormalization
 
@@ -27,12 +29,12 @@ MIDDLE = (-1, -1)
 """Stands for the unit in the middle: row rows // 2, column columns // 2."""
 
 
-class _UnknownError(Exception):
+class UnknownError(Exception):
     """What a unit sees through some layer is not known here: the whole map is to be computed."""
 
 
 @dataclass(frozen=True)
-class _Slide:
+class Slide:
     """A layer whose outputs are made of windows of its inputs; each pair is rows and columns.
 
     Attributes:
@@ -124,7 +126,7 @@ class Ways:
             calls, ends = self._followed(tuple(places))
             return _window(calls, ends, places, size)
         # ValueError: graph's, of a model or a layer whose calls are not known.
-        except (_UnknownError, ValueError):
+        except (UnknownError, ValueError):
             return None
 
     def _followed(self, paths: tuple[str, ...]) -> tuple[tuple[graph.Call, ...], dict[str, graph.Value]]:
@@ -146,19 +148,19 @@ def _window(
 ) -> Window:
     sources = [call.outputs[0] for call in calls if call.is_input]
     if len(sources) != 1 or len(sources[0].shape) != 4 or len(ends) != len(places):
-        raise _UnknownError
+        raise UnknownError
     lengths = {sources[0]: size}
-    slides: dict[str, _Slide] = {}
+    slides: dict[str, Slide] = {}
     for call in calls:
         if not call.is_input:
-            slides[call.path] = slide = _slide(call, [lengths[value] for value in call.inputs])
+            slides[call.path] = slide = slide_of(call, [lengths[value] for value in call.inputs])
             lengths[call.outputs[0]] = slide.outputs
     wanted: dict[graph.Value, Span] = {}
     for path, value in ends.items():
         height, width = lengths[value]
         units = [(height // 2, width // 2) if place == MIDDLE else place for place in places[path]]
         if not all(len(at) == 2 and 0 <= at[0] < height and 0 <= at[1] < width for at in units):
-            raise _UnknownError
+            raise UnknownError
         rows, columns = zip(*units, strict=True)
         _widen(wanted, value, ((min(rows), max(rows) + 1), (min(columns), max(columns) + 1)))
     needed: dict[str, Span] = {}
@@ -173,11 +175,11 @@ def _window(
             slide = slides[call.path]
             cuts = tuple(_cut_of(needed[call.path], wanted[value], lengths[value]) for value in call.inputs)
             if slide.fill is None and any(cut.pad != ((0, 0), (0, 0)) for cut in cuts):
-                raise _UnknownError
+                raise UnknownError
             steps.append((call, slide.compute, slide.fill, cuts))
     (top, bottom), (left, right) = wanted[sources[0]]
     if (bottom - top, right - left) == size:
-        raise _UnknownError
+        raise UnknownError
     parts = {
         path: ((rows[0], columns[0]), (rows[1] - rows[0], columns[1] - columns[0]))
         for path, (rows, columns) in ((path, wanted[value]) for path, value in ends.items())
@@ -198,7 +200,7 @@ def _window(
     )
 
 
-def _seen(slide: _Slide, units: Span) -> Span:
+def _seen(slide: Slide, units: Span) -> Span:
     """Rows and columns of the input that these outputs are made of; some may lie in the padding."""
     rows, columns = (
         (first * stride - pad, (stop - 1) * stride - pad + extent)
@@ -214,7 +216,7 @@ def _clipped(span: Span, lengths: Pair) -> Span:
         (max(first, 0), min(stop, length)) for (first, stop), length in zip(span, lengths, strict=True)
     )
     if rows[0] >= rows[1] or columns[0] >= columns[1]:
-        raise _UnknownError  # padding alone
+        raise UnknownError  # padding alone
     return rows, columns
 
 
@@ -241,22 +243,24 @@ def _cut(maps: Tensor, cut: _Cut, fill: float | None) -> Tensor:
     return maps
 
 
-def _slide(call: graph.Call, lengths: list[Pair]) -> _Slide:
+def slide_of(call: graph.Call, lengths: list[Pair]) -> Slide:
     """What is known of a call.
 
     Raises:
-        _UnknownError: it is no layer that does the same at every place, or one that is not known here.
+        UnknownError: it is no layer that does the same at every place, or one that is not known here.
     """
     layer = call.layer
     if len(call.outputs) != 1 or len(set(lengths)) != 1 or len(call.outputs[0].shape) != 4:
-        raise _UnknownError
+        raise UnknownError
     if any(len(value.shape) != 4 for value in call.inputs):
-        raise _UnknownError
+        raise UnknownError
     if getattr(layer, "data_format", "channels_last") != "channels_last":
-        raise _UnknownError
+        raise UnknownError
     if getattr(layer, "compute_dtype", "float32") != "float32":
-        raise _UnknownError
-    same = _Slide((1, 1), (1, 1), (0, 0), lengths[0], partial(_called, call), None)
+        raise UnknownError
+    if call.arguments[1].get("training"):
+        raise UnknownError  # by the moments of a batch, or by chance
+    same = Slide((1, 1), (1, 1), (0, 0), lengths[0], partial(called, call), None)
     if _is_pointwise(call):
         return same
     kind = type(layer)
@@ -264,7 +268,7 @@ def _slide(call: graph.Call, lengths: list[Pair]) -> _Slide:
         sign = 1 if kind is layers.ZeroPadding2D else -1
         (top, bottom), (left, right) = layer.padding if sign > 0 else layer.cropping
         outputs = (lengths[0][0] + sign * (top + bottom), lengths[0][1] + sign * (left + right))
-        return _Slide((1, 1), (1, 1), (sign * top, sign * left), outputs, lambda x: x)
+        return Slide((1, 1), (1, 1), (sign * top, sign * left), outputs, lambda x: x)
     return _convolution(layer, lengths[0])
 
 
@@ -272,13 +276,13 @@ _CONVOLUTIONS = (layers.Conv2D, Convolution, GroupedConv2D, layers.DepthwiseConv
 _POOLS = (layers.MaxPooling2D, layers.AveragePooling2D)
 
 
-def _convolution(layer: Any, lengths: Pair) -> _Slide:
+def _convolution(layer: Any, lengths: Pair) -> Slide:
     """A convolution or a pool."""
     kind = type(layer)
     if kind not in (*_CONVOLUTIONS, *_POOLS) or getattr(layer, "quantization_mode", None):
-        raise _UnknownError
+        raise UnknownError
     if not _is_known_function(getattr(layer, "activation", None)):
-        raise _UnknownError
+        raise UnknownError
     kernel = layer.pool_size if kind in _POOLS else layer.kernel_size
     dilation = getattr(layer, "dilation_rate", (1, 1))
     extent, stride, padding, outputs = [], [], [], []
@@ -288,13 +292,13 @@ def _convolution(layer: Any, lengths: Pair) -> _Slide:
         count = -(-length // step) if layer.padding == "same" else (length - reach) // step + 1
         before = max((count - 1) * step + reach - length, 0) // 2 if layer.padding == "same" else 0
         if count < 1 or layer.padding not in ("same", "valid"):
-            raise _UnknownError
+            raise UnknownError
         extent.append(reach)
         stride.append(step)
         padding.append(before)
         outputs.append(count)
     fill = {layers.MaxPooling2D: -math.inf, layers.AveragePooling2D: None}.get(kind, 0.0)
-    return _Slide(
+    return Slide(
         (extent[0], extent[1]),
         (stride[0], stride[1]),
         (padding[0], padding[1]),
@@ -323,6 +327,15 @@ def _convolved(layer: Any, maps: Tensor) -> Tensor:
         made = ops.depthwise_conv(maps, layer.kernel, **options)
     elif isinstance(layer, layers.SeparableConv2D):
         made = ops.separable_conv(maps, layer.depthwise_kernel, layer.pointwise_kernel, **options)
+    elif tuple(maps.shape[1:]) == tuple(layer.kernel.shape[:-1]):
+        # One unit: the gradient of a product of matrices took a tenth of the time of a convolution's.
+        made = ops.matmul(
+            ops.reshape(maps, (-1, math.prod(maps.shape[1:]))), ops.reshape(layer.kernel, (-1, layer.filters))
+        )
+        made = ops.reshape(made, (-1, 1, 1, layer.filters))
+    elif is_strided(layer) and (operations := backend.current().operations()) is not None:
+        kernel = ops.convert_to_tensor(layer.kernel)
+        made = operations.strided_convolution(maps, kernel, layer.strides[0], "valid")
     else:
         made = ops.conv(maps, layer.kernel, **options)
     if layer.use_bias:
@@ -330,7 +343,7 @@ def _convolved(layer: Any, maps: Tensor) -> Tensor:
     return made if layer.activation is None else layer.activation(made)
 
 
-def _called(call: graph.Call, *maps: Tensor) -> Tensor:
+def called(call: graph.Call, *maps: Tensor) -> Tensor:
     """What the layer itself makes of these in place of its inputs."""
     given = dict(zip(call.inputs, maps, strict=True))
 

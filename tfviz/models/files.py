@@ -105,7 +105,8 @@ def open_model(path: Path) -> keras.Model:
             raise BadFileError(f"{path} is an HDF5 file: give it a name that ends in .h5.")
         if path.name.lower().endswith(".weights.h5"):
             raise BadFileError(
-                f"{path} holds weights and no network: save the whole with model.save({path.stem!r})."
+                f"{path} holds weights and no network: save the whole with model.save("
+                f"'{path.name.partition('.')[0]}.keras')."
             )
         _check_hdf5(path, path.read_bytes())
     elif start[:4] == b"PK\x03\x04" and suffix == ".keras":

@@ -45,10 +45,10 @@ def require_classes(model: keras.Model) -> None:
 
 
 def class_names(context: Context, model: keras.Model) -> tuple[str, ...]:
-    """The names of the network's classes; where the user's own has none, their numbers."""
+    """The names of the network's classes; where the user's own has none, "class 0", "class 1", ..."""
     if context.own is None:
         return imagenet_classes()
-    return context.own.classes or tuple(str(number) for number in range(model.output_shape[-1]))
+    return context.own.classes or tuple(f"class {number}" for number in range(model.output_shape[-1]))
 
 
 def target_class(context: Context, imagenet: int) -> int:
@@ -94,7 +94,7 @@ def attacked_class(context: Context, probabilities: np.ndarray, source: int) -> 
     if own.target_class is None:
         return int(np.where(np.arange(len(probabilities)) == source, -1.0, probabilities).argmax())
     if own.target_class == source:
-        name = own.classes[source] if own.classes else str(source)
+        name = own.classes[source] if own.classes else f"class {source}"
         raise UnfitNetworkError(
             f"{own.name} takes the picture for {name!r} already: name another class with --target-class, or what the "
             "picture shows with --source-class."

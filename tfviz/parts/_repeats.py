@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from tfviz.method.ascent import last_bits
 from tfviz.method.parametrizations import Parametrization
+
+Tensor = Any
 
 
 def rounded_apart(start: npt.ArrayLike, repeats: int, random: np.random.Generator) -> Parametrization:
@@ -25,8 +31,16 @@ def rounded_apart(start: npt.ArrayLike, repeats: int, random: np.random.Generato
         A start for `tfviz.ascend`, a batch of (repeats, H, W, 3).
     """
     starts = last_bits(start, repeats, random)
+    rounded = _rounded(repeats)
+    # Pixels, but for rounding: as of any other start, only what a unit sees is computed.
+    return Parametrization(starts, rounded, rounded(starts), are_pixels=True)
+
+
+@cache
+def _rounded(repeats: int) -> Callable[[Tensor], Tensor]:
+    """One function for one number of repeats, so that what was compiled with it serves again."""
     factors = (1 + np.arange(repeats) * np.finfo(np.float32).eps).astype(np.float32).reshape(-1, 1, 1, 1)
-    return Parametrization(starts, lambda parameters: parameters * factors, starts * factors)
+    return lambda pictures: pictures * factors
 
 
 def apart(pictures: npt.NDArray[np.floating]) -> float:

@@ -2,7 +2,7 @@
 
 Papers: Szegedy et al. 2014, "Intriguing properties of neural networks"; Rony et al. 2019 for the search of the nearest
 picture (tfviz/method/attacks.py).
-Cost: a minute and a half on two cores with SqueezeNet: 6,360 gradients.
+Cost: about a minute and a half on one core with SqueezeNet: 5,320 gradients.
 Expected: target probability 0.977706 (published); the nearest picture reaches it at an L2 distance of at most 0.9,
 among pictures of 8 bits 0.95.
 
@@ -345,7 +345,16 @@ def _saved(picture: Array, kind: Literal["PNG", "JPEG"], quality: int = 75) -> A
 def _published(model: keras.Model, p_target: Any, source: Array, settings: Settings, rate: float) -> Trace:
     """Gradient descent on the published loss, from the source itself, clipped to [0, 1]."""
     goal = settings.published_weight * p_target - tfviz.priors.distance(source)
-    return tfviz.ascend(model, goal, source, steps=settings.published_steps, rate=rate)
+    first = tfviz.ascend(model, goal, source, steps=1, rate=rate)
+    if not np.array_equal(first.picture[0], np.asarray(source, np.float32)):
+        return tfviz.ascend(model, goal, source, steps=settings.published_steps, rate=rate)
+    # A step that changes no bit leaves the next one where it was: so are all that follow.
+    count = settings.published_steps + 1
+    return replace(
+        first,
+        scores=np.repeat(first.scores[:1], count, axis=0),
+        terms={name: np.repeat(values[:1], count, axis=0) for name, values in first.terms.items()},
+    )
 
 
 _LEVELS = 4

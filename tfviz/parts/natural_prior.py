@@ -4,7 +4,7 @@ Papers: Olah et al. 2017, "Feature Visualization" (the Fourier-parametrised pict
 2023, "Unlocking Feature Visualization for Deeper Networks with MAgnitude Constrained Optimization" (MaCo: the
 magnitude fixed); Field 1987, "Relations between the statistics of natural images and the response properties of
 cortical cells" (the slope); Moisan 2011, "Periodic Plus Smooth Image Decomposition"; the penalty is track A's.
-Cost: about five minutes on two cores.
+Cost: about a minute and a half on one core.
 Expected: with the penalty, the slope of the log power spectrum is nearer to -2, for every class.
 Alone: python run_all.py --only natural_prior
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,21 +63,21 @@ class Settings:
     are known; it is not clipped. All rates fall in a straight line to 0.
 
     Attributes:
-        classes: the first is the one that class_neuron shows; it also gets the long runs.
+        classes: the first is the one that class_neuron shows; its runs are repeated, and it also gets the long one.
         weight: of the logit in the objective weight * logit - ||x||^2 - prior_weight * spectrum.
         prior_weight: the smallest, in steps of about 3, at which the spectrum's slope comes near -2: so this slope
             cannot be graded as if it were a finding.
         weights_tried: shown beside it, with the first class.
         rate: first rate without the prior. With it, rate / (1 + prior_weight): the curvature grows by that factor.
-        steps: of the long runs, as published.
+        steps: of the long run with the prior, as published.
         short_steps: of every other run.
         fourier_rate: first rate of the Fourier-parametrised picture, whose objective is the logit alone.
         shift: largest random shift, pixels.
         scale: largest random relative change of size.
         degrees: largest random turn.
         shown_deviations: how many standard deviations from the mean are shown as black and white.
-        repeats: of the long run with the prior and of the first class's short runs without and with it, from starts
-            that differ in the last bit and are rounded apart at every step.
+        repeats: of the first class's short runs, from starts that differ in the last bit and are rounded apart at every
+            step.
     """
 
     classes: tuple[int, ...] = (107, 1, 130, 145, 340)
@@ -94,11 +95,13 @@ class Settings:
     scale: float = 0.1
     degrees: float = 10.0
     shown_deviations: float = 3.0
-    repeats: int = 2
+    repeats: int = 3
 
 
 SETTINGS = Settings()
-QUICK = Settings(classes=(107, 145), weights_tried=(100.0,), steps=120, keep=(0, 8, 64, 120), short_steps=60)
+QUICK = Settings(
+    classes=(107, 145), weights_tried=(100.0,), steps=120, keep=(0, 8, 64, 120), short_steps=60, repeats=2
+)
 
 _METHODS = {
     "without": marked("no prior"),
@@ -106,9 +109,13 @@ _METHODS = {
     "moved": marked("prior, transformations"),
     "fourier": marked("Fourier picture, transformations"),
 }
-_REPEATED = ("without", "prior")
-_LONG = {"without": "_without", "prior": "", "moved": "_moved"}
-"""The long runs, and how the names of their numbers end."""
+_SUFFIXES = {"without": "_without", "prior": "", "moved": "_moved", "fourier": "_fourier"}
+"""How the names of the first class's numbers end."""
+_WITHIN = {
+    "probability": (0.0, 1.0),
+    **dict.fromkeys(("total_variation", "largest_value", "spectrum_distance"), (0.0, inf)),
+}
+"""Values that a number can have at all."""
 _COVER = 340  # zebra: the class whose picture is the cover's large one
 NATURAL_SLOPE = -2.0
 """In power: Field 1987, "Relations between the statistics of natural images and the response properties of cortical
@@ -137,7 +144,7 @@ EXPECTED = (
 
 
 def run(settings: Settings, context: Context) -> Findings:
-    """The first class at length, without and with the prior; then every class in four ways; then several weights."""
+    """Every class in four ways, the first one several times; that one with several weights, and at length."""
     model = context.model()
     from tfviz.measures import spectrum
     from tfviz.parts._own import (
@@ -158,12 +165,8 @@ def run(settings: Settings, context: Context) -> Findings:
         )
     classes = several_classes(context, settings.classes, model.output_shape[-1])
     of_picture = _of_picture()
-    experiment = _Experiment(
-        model,
-        settings,
-        context,
-        settings.short_steps * (4 * len(classes) + len(settings.weights_tried)),
-    )
+    runs = len(_METHODS) * (len(classes) - 1 + settings.repeats) + len(settings.weights_tried)
+    experiment = _Experiment(model, settings, context, settings.steps + settings.short_steps * runs)
     first = classes[0]
 
     numbers: dict[str, Number] = {}
@@ -174,6 +177,13 @@ def run(settings: Settings, context: Context) -> Findings:
     arrays["frequency"] = np.sqrt(edges[1:] * edges[:-1])[known]
     arrays["power_natural"] = spectrum.natural_radial_power(edges)[known]
     slopes, variations = spectrum.natural_measures()
+
+    def write(name: str, suffix: str, values: Sequence[float]) -> None:
+        within = _WITHIN.get(name, (-inf, inf))
+        repeated = len(values) > 1
+        numbers[name + suffix] = (
+            context.chaotic(values, within=within) if repeated else context.number(values[0])
+        )
 
     def measure(pictures: Array, class_index: int, suffix: str) -> list[dict[str, float]]:
         """The four measures of each picture (repeats, H, W, colours), also as numbers with this suffix."""
@@ -189,73 +199,42 @@ def run(settings: Settings, context: Context) -> Findings:
             )
         ]
         for name in measured[0]:
-            values = [each[name] for each in measured]
-            numbers[f"{name}{suffix}"] = (
-                context.repeated(values) if len(values) > 1 else context.number(values[0])
-            )
+            write(name, suffix, [each[name] for each in measured])
         return measured
-
-    def gains(
-        without: Sequence[Mapping[str, float]], prior: Sequence[Mapping[str, float]], wanted: float
-    ) -> list[float]:
-        """How much nearer to a slope the prior's pictures are, by repeat; what was not repeated counts for all."""
-        slopes = [
-            [each[index % len(each)]["spectrum_slope"] for index in range(settings.repeats)]
-            for each in (without, prior)
-        ]
-        return [slope_gain(first, second, wanted) for first, second in zip(*slopes, strict=True)]
-
-    long = {}
-    for name, suffix in _LONG.items():
-        prior_weight = 0.0 if name == "without" else settings.prior_weight
-        trace = experiment.ascend(
-            first,
-            prior_weight,
-            settings.steps,
-            transformed=name == "moved",
-            repeated=name == "prior",
-            keep=settings.keep,
-        )
-        long[name] = measure(trace.picture, first, suffix)
-        numbers[f"spectrum_distance{suffix}"] = context.number(trace.terms["spectrum"][-1, 0])
-        numbers[f"largest_value{suffix}"] = context.number(np.abs(trace.picture[0]).max())
-        if name == "prior":
-            numbers["repeats_apart"] = context.number(apart(trace.picture))
-        kept = np.stack([trace.snapshots[step][0] for step in settings.keep])
-        arrays[f"long_{name}"] = kept
-        # At rest: the run with the transformations saw its pictures moved.
-        arrays[f"activation_{name}"] = np.asarray(model(kept))[:, first]
-        arrays[f"power_{name}"] = spectrum.radial_power(trace.picture[0], edges)[known]
-        arrays[f"objective_{name}"] = trace.scores[:, 0]
-        arrays[f"logit_{name}"] = settings.weight * trace.terms[f"logit({first})"][:, 0]
-        arrays[f"l2_{name}"] = trace.terms["l2"][:, 0]
-        arrays[f"spectrum_{name}"] = prior_weight * trace.terms["spectrum"][:, 0]
-    pairs = [(long["without"], long["prior"])]
 
     names = class_names(context, model)
     gallery: list[dict[str, Any]] = []
+    by_repeat: dict[str, list[dict[str, float]]] = {}
     for class_index in classes:
         measured = {}
         for method in _METHODS:
-            pictures = experiment.pictures(
-                class_index, method, repeated=class_index == first and method in _REPEATED
-            )
-            arrays[f"picture_{class_index}_{method}"] = pictures[0]
-            measured[method] = measure(pictures, class_index, f"_{class_index}_{method}")
-        pairs.append((measured["without"], measured["prior"]))
-        gallery.append(
-            {
-                "index": class_index,
-                "name": names[class_index],
-                "measured": {method: values[0] for method, values in measured.items()},
-            }
-        )
-    for measure_name, value in gallery[0]["measured"]["fourier"].items():
-        numbers[f"{measure_name}_fourier"] = context.number(value)
-    arrays["power_fourier"] = spectrum.radial_power(arrays[f"picture_{first}_fourier"], edges)[known]
+            trace = experiment.gallery(class_index, method, repeated=class_index == first)
+            arrays[f"picture_{class_index}_{method}"] = trace.picture[0]
+            found = measure(trace.picture, class_index, f"_{class_index}_{method}")
+            measured[method] = found[0]
+            if class_index != first:
+                continue
+            by_repeat[method], suffix = found, _SUFFIXES[method]
+            for name in found[0]:
+                numbers[f"{name}{suffix}"] = numbers[f"{name}_{first}_{method}"]
+            write("largest_value", suffix, np.abs(trace.picture).max(axis=(1, 2, 3)).tolist())
+            if method != "fourier":
+                write("spectrum_distance", suffix, trace.terms["spectrum"][-1].tolist())
+            arrays[f"power_{method}"] = spectrum.radial_power(trace.picture[0], edges)[known]
+            if method == "prior":
+                numbers["repeats_apart"] = context.number(apart(trace.picture))
+        gallery.append({"index": class_index, "name": names[class_index], "measured": measured})
+
+    pairs = [
+        (entry["measured"]["without"]["spectrum_slope"], entry["measured"]["prior"]["spectrum_slope"])
+        for entry in gallery
+    ]
+    repeated = [
+        (without["spectrum_slope"], prior["spectrum_slope"])
+        for without, prior in zip(by_repeat["without"], by_repeat["prior"], strict=True)
+    ]
     for suffix, wanted in (("", NATURAL_SLOPE), ("_photographs", float(np.median(slopes)))):
-        by_repeat = zip(*(gains(without, prior, wanted) for without, prior in pairs), strict=True)
-        numbers[f"slope_gain_min{suffix}"] = context.repeated(min(each) for each in by_repeat)
+        write("slope_gain_min", suffix, least_gains(pairs, repeated, wanted))
     for measure_name in ("spectrum_slope", "total_variation"):
         # Both fall with what is smoother: how many classes the transformations move that way.
         lower = [
@@ -263,6 +242,17 @@ def run(settings: Settings, context: Context) -> Findings:
             for entry in gallery
         ]
         numbers[f"moved_lower_{measure_name}"] = context.number(sum(lower), "classes")
+
+    long = experiment.ascend(first, settings.prior_weight, settings.steps, keep=settings.keep)
+    measure(long.picture, first, "_long")
+    write("largest_value", "_long", [float(np.abs(long.picture).max())])
+    write("spectrum_distance", "_long", [float(long.terms["spectrum"][-1, 0])])
+    arrays["long_prior"] = np.concatenate([long.snapshots[step] for step in settings.keep])
+    arrays["activation_prior"] = np.asarray(model(arrays["long_prior"]))[:, first]
+    arrays["objective_prior"] = long.scores[:, 0]
+    arrays["logit_prior"] = settings.weight * long.terms[f"logit({first})"][:, 0]
+    arrays["l2_prior"] = long.terms["l2"][:, 0]
+    arrays["spectrum_prior"] = settings.prior_weight * long.terms["spectrum"][:, 0]
 
     tried = {0.0: gallery[0]["measured"]["without"], settings.prior_weight: gallery[0]["measured"]["prior"]}
     arrays["tried_0"] = arrays[f"picture_{first}_without"]
@@ -315,11 +305,29 @@ def slope_gain(without: float, prior: float, wanted: float) -> float:
     return abs(without - wanted) - abs(prior - wanted)
 
 
+def least_gains(
+    classes: Sequence[tuple[float, float]], repeats: Sequence[tuple[float, float]], wanted: float
+) -> list[float]:
+    """The least gain of all classes, one value for each repeat of the first.
+
+    The others were not repeated: they are taken to move as far as the first does.
+
+    Args:
+        classes: slopes without and with the prior.
+        repeats: those of the first class.
+        wanted: slope.
+    """
+    least = min(slope_gain(*pair, wanted) for pair in classes)
+    gains = [slope_gain(*pair, wanted) for pair in repeats]
+    return [least + gain - gains[0] for gain in gains]
+
+
 class _Experiment:
     """What all runs share: the network, the starts, the penalty and the progress over all steps."""
 
-    def __init__(self, model: keras.Model, settings: Settings, context: Context, short_steps: int) -> None:
+    def __init__(self, model: keras.Model, settings: Settings, context: Context, total: int) -> None:
         from tfviz.measures import spectrum
+        from tfviz.method.ascent import last_bits
         from tfviz.parts._own import in_proportion
         from tfviz.parts._repeats import rounded_apart
 
@@ -328,14 +336,15 @@ class _Experiment:
         random = context.random()
         self.black = random.normal(0, settings.noise_std, shape)
         self._repeats = rounded_apart(self.black, settings.repeats, random)
-        self._grey = context.random().normal(settings.fourier_mean, settings.noise_std, shape)
+        grey = context.random().normal(settings.fourier_mean, settings.noise_std, shape)
+        self._greys = last_bits(grey, settings.repeats, random)
         self._penalty = _penalty(*shape)
         self._colour_root = spectrum.colour_root() if shape[-1] == 3 else None
         self.shift = in_proportion(context, settings.shift, shape)
         self._transforms = (
             tfviz.transforms.affine(shift=self.shift, scale=settings.scale, degrees=settings.degrees),
         )
-        self._done, self._total = 0, 3 * settings.steps + short_steps
+        self._done, self._total = 0, total
 
     def rate(self, prior_weight: float) -> float:
         """The first step's."""
@@ -358,23 +367,22 @@ class _Experiment:
         start = self._repeats if repeated else self.black
         return self._run(goal, start, self.rate(prior_weight), steps, transforms, keep)
 
-    def pictures(self, class_index: int, method: str, *, repeated: bool = False) -> Array:
-        """One picture of the gallery, or repeats of it: (repeats, H, W, colours)."""
+    def gallery(self, class_index: int, method: str, *, repeated: bool = False) -> Trace:
+        """A class in one of the four ways."""
         settings = self._settings
         if method == "fourier":
-            start = tfviz.parametrizations.fourier(self._grey, colour_root=self._colour_root)
+            # Its steps are no larger than what they start from: the start's last bits are not lost in the first.
+            greys = self._greys if repeated else self._greys[0]
+            start = tfviz.parametrizations.fourier(greys, colour_root=self._colour_root)
             goal = tfviz.objectives.logit(class_index)
-            trace = self._run(goal, start, settings.fourier_rate, settings.short_steps, self._transforms)
-        else:
-            trace = self.ascend(
-                class_index,
-                0.0 if method == "without" else settings.prior_weight,
-                settings.short_steps,
-                transformed=method == "moved",
-                repeated=repeated,
-            )
-        pictures: Array = trace.picture
-        return pictures
+            return self._run(goal, start, settings.fourier_rate, settings.short_steps, self._transforms)
+        return self.ascend(
+            class_index,
+            0.0 if method == "without" else settings.prior_weight,
+            settings.short_steps,
+            transformed=method == "moved",
+            repeated=repeated,
+        )
 
     def _run(
         self,
@@ -398,7 +406,7 @@ class _Experiment:
             seed=self._context.seed,
             keep=keep,
         )
-        self._done += steps
+        self._done += steps * len(trace.picture)
         self._context.reporter.progress(ID, self._done, self._total)
         return trace
 
@@ -414,7 +422,6 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     gallery, tried = facts["gallery"], facts["tried"]
     steps = [int(step) for step in arrays["steps"]]
     methods = {name: _(label) for name, label in _METHODS.items()}
-    long = {name: label for name, label in methods.items() if name != "fourier"}
     rescaled = _(
         "Rescaled: the mean is grey, {deviations} standard deviations from it are black and white."
     ).format(deviations=number(settings.shown_deviations))
@@ -427,30 +434,26 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     def written(value: float) -> str:
         return f"{value:.2f}".replace("-", "−")
 
-    def said(measure: str, labels: Mapping[str, str]) -> str:
-        """A measure of some pictures, in words."""
-        suffixes = {name: "" if name == "prior" else f"_{name}" for name in labels}
-        return ", ".join(
-            f"{label} {written(numbers[measure + suffixes[name]].value)}" for name, label in labels.items()
-        )
+    def ends(measure: str) -> tuple[float, float]:
+        found = numbers[measure]
+        return found.spread or (found.value, found.value)
 
-    gain = numbers["slope_gain_min"]
-    if min(gain.spread or (gain.value,)) > 0:
+    def span(measure: str) -> str:
+        low, high = map(written, ends(measure))
+        return low if low == high else _("{low} to {high}").format(low=low, high=high)
+
+    if ends("slope_gain_min")[0] > 0:
         nearer = _("With the prior, the spectrum of every class comes nearer to that of natural pictures.")
     else:
         nearer = _("With the prior, not every class comes nearer to the spectrum of natural pictures.")
-    variation = numbers["total_variation"]
-    most, least = max(variation.spread or (variation.value,)), min(variation.spread or (variation.value,))
-    if most >= numbers["total_variation_without"].value:
+    if ends("total_variation")[1] >= ends("total_variation_without")[0]:
         smoother = _("The prior does not make the picture smoother in every repeat.")
-    elif numbers["total_variation_moved"].value < least:
+    elif ends("total_variation_moved")[1] < ends("total_variation")[0]:
         smoother = _("The prior makes the picture smoother, and the transformations make it smoother still.")
     else:
         smoother = _("The prior makes the picture smoother; the transformations do not add to that.")
     median = facts["natural"]["slope"][1]
-    slope = numbers["spectrum_slope"]
-    off = max(abs(each - median) for each in slope.spread or (slope.value,))
-    if off < abs(numbers["spectrum_slope_without"].value - median):
+    if off(ends("spectrum_slope"), median)[1] < off(ends("spectrum_slope_without"), median)[0]:
         bent = _("The prior brings the spectrum nearer to that of photographs.")
     else:
         bent = _("The prior does not bring the spectrum nearer to that of photographs in every repeat.")
@@ -464,8 +467,8 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     weights = [
         _("weight {weight}\nslope {slope}\nlogit {logit}").format(
             weight=number(entry["weight"]),
-            slope=written(entry["spectrum_slope"]),
-            logit=number(round(entry["activation"])),
+            slope=number(entry["spectrum_slope"], 2),
+            logit=number(entry["activation"], 2),
         )
         for entry in tried
     ]
@@ -515,32 +518,29 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
         ),
         Drawing(
             "steps",
-            _("The first class at length, from the noise at the start to the last step. {rescaled}").format(
-                rescaled=rescaled
-            ),
-            _("Three rows of pictures. Total variation at the end: {values}.").format(
-                values=said("total_variation", long)
-            ),
+            _(
+                "The first class with the prior, at length: from the noise at the start to the last step. {rescaled}"
+            ).format(rescaled=rescaled),
+            ngettext(
+                "A row of pictures, the last after {count} step.",
+                "A row of pictures, the last after {count} steps.",
+                settings.steps,
+            ).format(count=number(settings.steps)),
             lambda: draw.picture_table(
-                [
-                    (label.replace(", ", ",\n"), [shown(picture) for picture in arrays[f"long_{name}"]])
-                    for name, label in long.items()
-                ],
+                [("", [shown(picture) for picture in arrays["long_prior"]])],
                 [_("step {step}").format(step=step) for step in steps],
-                largest=0.82,
             ),
             smoother,
             lambda: live.Steps(
                 steps,
                 [
                     live.StepsRow(
-                        label,
-                        [shown(picture) for picture in arrays[f"long_{name}"]],
-                        [number(float(value)) for value in arrays[f"activation_{name}"]],
+                        methods["prior"],
+                        [shown(picture) for picture in arrays["long_prior"]],
+                        [number(float(value)) for value in arrays["activation_prior"]],
                     )
-                    for name, label in long.items()
                 ],
-                _("logit, measured at rest"),
+                _("logit"),
             ),
         ),
         Drawing(
@@ -552,7 +552,9 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
             _(
                 "Four curves and a dotted line. Slopes: {slopes}, natural pictures {natural}, dotted line {dotted}."
             ).format(
-                slopes=said("spectrum_slope", drawn),
+                slopes=", ".join(
+                    f"{label} {span('spectrum_slope' + _SUFFIXES[name])}" for name, label in drawn.items()
+                ),
                 natural=written(median),
                 dotted=number(NATURAL_SLOPE),
             ),
@@ -636,6 +638,13 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
     )
 
 
+def off(ends: tuple[float, float], wanted: float) -> tuple[float, float]:
+    """The least and the most by which what lies between two ends is off what is wanted."""
+    low, high = ends
+    most = max(abs(low - wanted), abs(high - wanted))
+    return max(0.0, low - wanted, wanted - high), most
+
+
 def relative(power: Array) -> Array:
     """Power over its geometric mean."""
     found: Array = power / np.exp(np.mean(np.log(power)))
@@ -668,32 +677,37 @@ def again(findings: Findings, settings: Settings, lab: Lab) -> Mapping[str, Agai
         found.update((f"{name}{suffix}", exact(of(picture))) for name, of in of_picture.items())
 
     first = settings.classes[0]
-    for name, suffix in _LONG.items():
-        more = ("spectrum_distance", "largest_value")
-        with measuring(found, *(f"{each}{suffix}" for each in (*measures, *more))):
-            picture = array(findings, f"long_{name}", (len(settings.keep), *shape))[-1]
-            measure(picture, first, suffix)
+
+    def measure_more(picture: Array, suffix: str) -> None:
+        found[f"largest_value{suffix}"] = exact(np.abs(picture).max())
+        if suffix != _SUFFIXES["fourier"]:
             distance, _terms = scores(model, _penalty(*shape[:2]), picture[np.newaxis])
             found[f"spectrum_distance{suffix}"] = rounded(distance[0])
-            found[f"largest_value{suffix}"] = exact(np.abs(picture).max())
+
+    with measuring(found, *(f"{each}_long" for each in (*measures, "largest_value"))):
+        picture = array(findings, "long_prior", (len(settings.keep), *shape))[-1]
+        measure(picture, first, "_long")
+        measure_more(picture, "_long")
     for class_index in settings.classes:
         for method in _METHODS:
             suffix = f"_{class_index}_{method}"
+            within = ((0.0, 1.0),) if method == "fourier" else ()
             with measuring(found, *(f"{each}{suffix}" for each in measures)):
-                within = ((0.0, 1.0),) if method == "fourier" else ()
-                measure(array(findings, f"picture{suffix}", shape, *within), class_index, suffix)
+                picture = array(findings, f"picture{suffix}", shape, *within)
+                measure(picture, class_index, suffix)
+            if class_index == first:
+                short = _SUFFIXES[method]
+                found |= {f"{each}{short}": found[f"{each}{suffix}"] for each in measures}
+                with measuring(found, f"largest_value{short}"):
+                    measure_more(array(findings, f"picture{suffix}", shape, *within), short)
     for weight in settings.weights_tried:
         suffix = f"_weight_{weight:g}"
         with measuring(found, *(f"{each}{suffix}" for each in measures)):
             measure(array(findings, f"tried_{weight:g}", shape), first, suffix)
-    found |= {f"{each}_fourier": found[f"{each}_{first}_fourier"] for each in measures}
 
     pairs = [
-        ("spectrum_slope_without", "spectrum_slope"),
-        *(
-            (f"spectrum_slope_{class_index}_without", f"spectrum_slope_{class_index}_prior")
-            for class_index in settings.classes
-        ),
+        (f"spectrum_slope_{class_index}_without", f"spectrum_slope_{class_index}_prior")
+        for class_index in settings.classes
     ]
     photographs = float(np.median(spectrum.natural_measures()[0]))
     for suffix, wanted in (("", NATURAL_SLOPE), ("_photographs", photographs)):

@@ -124,13 +124,17 @@ def run(settings: Settings, context: Context) -> Findings:
     times_input = _gradient_times_input(model, picture, source, fill)
     cam_layer, cam_missing = _LAST_MAPS.get(str(context.network)), ""
     cam = np.zeros(picture.shape[:2])
+    # Not every network of the user's can be followed back from its logits.
     try:
         cam_layer = cam_layer or description.last_maps(model)
-        if cam_layer is None:
-            raise ValueError("none of its layers returns maps")
-        cam = grad_cam(model, cam_layer, picture, source)
-    except ValueError as error:  # not every network of the user's can be followed back from its logits
-        cam_layer, cam_missing = None, str(error).rstrip(".")
+        cam_missing = "" if cam_layer else "no maps"
+    except ValueError:
+        cam_missing = "programmed"
+    if cam_layer:
+        try:
+            cam = grad_cam(model, cam_layer, picture, source)
+        except ValueError:
+            cam_layer, cam_missing = None, "past"
     saliency = _by_block(times_input, cam, patch, stride)
     middle = (patch - 1) / 2
     found = {"source_probability": float(whole[source])} | _of_maps(

@@ -2,7 +2,7 @@
 
 Papers: Araujo, Norris, Sim 2019, "Computing Receptive Fields of Convolutional Neural Networks" (the recursion);
 Luo, Li, Urtasun, Zemel 2016, "Understanding the Effective Receptive Field in Deep Convolutional Neural Networks".
-Cost: about half a minute on two cores; no weights are needed, but real ones are used where they are in the cache.
+Cost: about half a minute on one core; no weights are needed, but real ones are used where they are in the cache.
 Expected: sizes 7, 7, 7, 9 px, weights 49 and 34 for networks 1 and 3, 2,328,676 multiplications for network 1
 (published); 1,637,716 for network 3 (the published formula gives another number); AlexNet 11, 51, 99, 131, 163, 195.
 Alone: python run_all.py --only receptive_fields
@@ -481,19 +481,28 @@ def _own_network(context: Context, numbers: dict[str, Number]) -> dict[str, Any]
     Returns:
         "rows": each with the layers' paths, size, stride and offset (rows, columns), the middle unit's window as the
         formula has it, cut at the border, and as it was measured, if it was; "missing": of layers without a formula,
-        why; "unmeasured": why nothing was measured, "" if it was; "shape": of the pictures.
+        why, as an `UnknownFieldError` has it; "hidden": a programmed layer or model, which hides how its layers hang
+        together with the pictures, if that is why there are no rows; "unmeasured": what Keras said where it could not
+        be measured, "" otherwise; "shape": of the pictures.
     """
     from tfviz.measures.measured_field import bounding_box, unit_gradients
+    from tfviz.measures.receptive_field import UnknownFieldError
     from tfviz.models import graph
     from tfviz.models.own import one_line
 
     model = context.model()
     shape = model.input_shape[1:]
-    found: dict[str, Any] = {"rows": [], "missing": [], "unmeasured": "", "shape": list(shape)}
+    found: dict[str, Any] = {
+        "rows": [],
+        "missing": [],
+        "hidden": "",
+        "unmeasured": "",
+        "shape": list(shape),
+    }
     try:
         calls = graph.calls(model)
-    except ValueError as error:
-        return {**found, "unmeasured": str(error).rstrip(".")}
+    except ValueError:  # it is programmed, not drawn from layers
+        return {**found, "hidden": model.name}
     rows: list[dict[str, Any]] = found["rows"]
     for call in calls:
         kernel = getattr(call.layer, "kernel", None)
@@ -505,8 +514,10 @@ def _own_network(context: Context, numbers: dict[str, Number]) -> dict[str, Any]
             continue
         try:
             field = tfviz.receptive_field(model, call.path)
-        except ValueError as error:
-            found["missing"].append({"layer": call.path, "why": str(error).rstrip(".")})
+        except UnknownFieldError as error:
+            found["missing"].append(
+                {"layer": call.path, "why": error.why, "at": error.at, "kind": error.kind}
+            )
             continue
         same = {"size": list(field.size), "stride": list(field.stride), "offset": list(field.offset)}
         if rows and all(rows[-1][key] == same[key] for key in same):
@@ -518,9 +529,7 @@ def _own_network(context: Context, numbers: dict[str, Number]) -> dict[str, Any]
     if not rows:
         hidden = [place.path for place in graph.places(model) if place.call is None]
         if hidden and not found["missing"]:
-            found["unmeasured"] = (
-                f"they are programmed, not drawn, so that how {hidden[0]} hangs together with the pictures is not known"
-            )
+            found["hidden"] = hidden[0]
         return found
     disagree = 0
     chosen = sorted({round(at) for at in np.linspace(0, len(rows) - 1, _MEASURED)})

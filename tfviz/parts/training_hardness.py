@@ -2,7 +2,7 @@
 
 Papers: Blum and Rivest 1992, "Training a 3-Node Neural Network is NP-Complete" (the network and the instances);
 Judd 1988, "On the Complexity of Loading Shallow Neural Networks".
-Cost: about 40 s on two cores.
+Cost: about 15 s on one core.
 Expected: the fraction solved falls with the size, more than chance explains, and more steps do not change that.
 Alone: python run_all.py --only training_hardness
 """

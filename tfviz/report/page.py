@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import hashlib
 import logging
 import re
@@ -126,7 +127,7 @@ def render(
         sections: the parts, in report order.
         about: what the report says of itself.
         folder: the output folder, in which the figures lie; None: no section has any.
-        medium: "screen": one file with everything inside; "print": for `write_pdf`.
+        medium: "screen": one file with everything inside; "print": for `pdf`.
     """
     verdicts = [verdict for section in sections for verdict in section.verdicts]
     numbered: dict[tuple[str, str], int] = {}
@@ -217,6 +218,19 @@ def part_html(section: Section) -> str:
     return _part(section, _environment("export", None, {}))
 
 
+MISFITS = (
+    BadFileError,
+    OSError,
+    jinja2.UndefinedError,
+    LookupError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    AttributeError,
+)
+"""What a template, or what it calls, raises on a stored result that it cannot show."""
+
+
 def misfit(result: PartResult, published: Mapping[str, float], folder: Path | None = None) -> str:
     """Why the templates cannot show a stored result, "" if they can; one of another version may lack something.
 
@@ -234,16 +248,7 @@ def misfit(result: PartResult, published: Mapping[str, float], folder: Path | No
             _hero([section], Personal(), environment)
             for file in result.figures:
                 inline.check((folder / file.path).read_text(encoding="utf-8"))
-    except (
-        BadFileError,
-        OSError,
-        jinja2.UndefinedError,
-        LookupError,
-        TypeError,
-        ValueError,
-        ArithmeticError,
-        AttributeError,
-    ) as error:
+    except MISFITS as error:
         return f"its stored result is not of this version of the program ({error}): run it again"
     return ""
 
@@ -264,10 +269,23 @@ def write_html(out: Path, page: str) -> Path:
     return path
 
 
-def write_pdf(out: Path, page: str) -> Path:
-    """Write report.pdf (PDF/UA-1) into the output folder, in which the figures lie already.
+def write_pdf(out: Path, made: bytes) -> Path:
+    """Write report.pdf into the output folder."""
+    path = out / "report.pdf"
 
-    The same page gives the same bytes.
+    def write(temporary: Path) -> None:
+        temporary.write_bytes(made)
+
+    write_atomically(path, write)
+    return path
+
+
+def pdf(out: Path, page: str) -> bytes:
+    """The page as PDF/UA-1; the same page gives the same bytes.
+
+    Args:
+        out: the output folder, in which the figures lie already.
+        page: that `render` made for print.
 
     Raises:
         PdfUnavailableError: WeasyPrint or the Pango library is missing; the message has the install line.
@@ -306,20 +324,28 @@ def write_pdf(out: Path, page: str) -> Path:
                 failures.append(f"{url} ({error})")
                 raise
 
-    html = weasyprint.HTML(
-        string=_kept_together(page), base_url=f"{folder.as_uri()}/", url_fetcher=OnlyTheReport()
-    )
-    path = out / "report.pdf"
+    with _nothing_collected():
+        html = weasyprint.HTML(
+            string=_kept_together(page), base_url=f"{folder.as_uri()}/", url_fetcher=OnlyTheReport()
+        )
+        made: bytes = paper.laid_out(html).write_pdf(pdf_variant="pdf/ua-1")
+    if failures:
+        raise TfvizError(
+            f"The report shows what cannot be read: {'; '.join(failures)}. Run again with --force."
+        )
+    return made
 
-    def write(temporary: Path) -> None:
-        paper.laid_out(html).write_pdf(temporary, pdf_variant="pdf/ua-1")
-        if failures:
-            raise TfvizError(
-                f"The report shows what cannot be read: {'; '.join(failures)}. Run again with --force."
-            )
 
-    write_atomically(path, write)
-    return path
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Inside, Python looks for no cycles: among the millions of boxes of a layout it takes a quarter of the time."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 @contextmanager

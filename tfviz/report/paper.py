@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
-
     from weasyprint import HTML, Document
 
 LIMIT = 40
 """Pages that a report should have at most."""
 SIZES = (11.0, 10.5, 10.0, 9.5)
 """Points: of the text; the first with which the limit is kept, else the last."""
-_PASSES = 3  # layouts at most, each of which moves what the one before left gaps for
-_SAVED = 1  # pages that these may save
 _GAP = 0.05  # of a page's height: what is left free below it at most
 
 
@@ -26,127 +24,134 @@ def laid_out(html: HTML, **options: Any) -> Document:
     figures and tables.
 
     Args:
-        html: the page; its tree is changed.
+        html: the page.
         options: of WeasyPrint's rendering.
     """
-    root = html.etree_element
-    order = [(section, list(section)) for section in root.iter() if _name(section) == "section"]
-    sections = [section for section, _ in order]
-    body = next((each for each in root.iter() if any(child in sections for child in each)), root)
-    whole = list(body)
-    moving = _moving(whole)
     options = {"cache": {}, **options}
     for size in SIZES:
-        for section, children in order:
-            section[:] = children
-        root.set("style", f"font-size:{size}pt")
-        body[:] = moving
-        document, filled = html.render(**options), False
-        if len(document.pages) > LIMIT + _SAVED and size != SIZES[-1]:
-            continue
-        for left in reversed(range(_PASSES - 1)):
-            filled = _fill(document, sections)
-            if not filled or not left:
-                break
-            document, filled = html.render(**options), False
-        body[:] = whole
-        if filled or moving != whole:
+        html.etree_element.set("style", f"font-size:{size}pt")
+        with _filling():
             document = html.render(**options)
         if len(document.pages) <= LIMIT:
             break
     return document
 
 
-def _moving(whole: list[Element]) -> list[Element]:
-    """Of the page's content what decides where something waits: the last section with what may, and all before it.
-
-    In a cover's place stands an empty one: a cover has a page to itself. What comes after, and the cover, have columns,
-    the heights of which take longer to balance than all else.
-    """
-    last = max((at for at, child in enumerate(whole) if any(map(_waits, child))), default=len(whole) - 1)
-    moving = whole[: last + 1]
-    for at, child in enumerate(moving):
-        if "cover" in child.get("class", "").split() and at < last:
-            moving[at] = child.makeelement(child.tag, {"class": "cover"})
-            moving[at].text = "\u00a0"
-    return moving
-
-
 def gaps(document: Document) -> list[float]:
     """How much of each page is empty at its foot, 0 to 1."""
+    return [_empty(page._page_box) for page in document.pages]
+
+
+def _empty(page: Any) -> float:
     from weasyprint.formatting_structure import boxes
 
-    empty = []
-    for page in document.pages:
-        box = page._page_box
-        top, low = box.content_box_y(), box.content_box_y()
-        for inner in box.descendants():
-            if isinstance(inner, boxes.TextBox | boxes.ReplacedBox) and inner.position_y < top + box.height:
-                low = max(low, inner.position_y + inner.margin_height())
-        empty.append(1 - (low - top) / box.height)
-    return empty
+    top = low = page.content_box_y()
+    for inner in page.descendants():
+        if isinstance(inner, boxes.TextBox | boxes.ReplacedBox) and inner.position_y < top + page.height:
+            low = max(low, inner.position_y + inner.margin_height())
+    return float(1 - (low - top) / page.height)
 
 
-def _fill(document: Document, sections: list[Element]) -> bool:
-    """Puts paragraphs before what waits for the next page; whether there were any."""
-    free = [share * page._page_box.height for share, page in zip(gaps(document), document.pages, strict=True)]
-    places = _places(document)
-    filled = False
-    for section in sections:
-        for waiting in [child for child in section if _waits(child) and child in places]:
-            number = places[waiting][0][0]
-            page = document.pages[number]._page_box
-            children = list(section)
-            at = children.index(waiting)
-            # Its heading goes with it.
-            lead = children[at - 1] if at and _name(children[at - 1]) == "h3" else waiting
-            start = places[lead][0][1] - page.content_box_y()
-            if number == 0 or start > _GAP * page.height or free[number - 1] < _GAP * page.height:
-                continue
-            chosen = _that_fit(children[at + 1 :], places, free[number - 1])
-            if chosen:
-                section[at : at + 1 + len(chosen)] = [*chosen, waiting]
-                filled = True
-    return filled
+@contextmanager
+def _filling() -> Iterator[None]:
+    """Inside, WeasyPrint fills each page while it makes it; to lay out all pages again takes several times as long.
+
+    It makes pages one after the other, each from where the one before ended, and can make one anew: what comes after
+    the page's first line may be put in another order before.
+    """
+    from weasyprint.layout import page as layout
+
+    made: Callable[..., tuple[Any, Any]] = layout.remake_page
+
+    def filled(index: int, context: Any, root: Any, html: Any) -> tuple[Any, Any]:
+        floats = context.broken_out_of_flow  # from the page before
+
+        def make() -> tuple[Any, Any]:
+            context.broken_out_of_flow = floats
+            context.page_maker[index][-1].update(
+                content_changed=False, pages_wanted=False, anchors=[], content_lookups=[]
+            )
+            return made(index, context, root, html)
+
+        page, ends = make()
+        while (waiting := _waiting(root, ends)) and _empty(page) >= _GAP:
+            section, lead, at = waiting
+            children = section.children
+            count = _taken(children[at + 1 :])
+            if not count:
+                break
+            moved, rest = children[at + 1 : at + 1 + count], children[at + 1 + count :]
+            section.children = [
+                *children[:at],
+                *moved,
+                children[at],
+                *rest,
+            ]  # below a heading that goes with it
+            page, ends = make()
+            if _place(root, ends) == (section, lead):  # not a line of it fits
+                section.children = children
+                page, ends = make()
+                break
+        return page, ends
+
+    layout.remake_page = filled
+    try:
+        yield
+    finally:
+        layout.remake_page = made
 
 
-def _that_fit(following: list[Element], places: _Places, room: float) -> list[Element]:
-    """What of the following fills so much room: paragraphs, with their side notes, of which the last may break."""
-    chosen: list[Element] = []
-    for element in following:
-        text = "".join(element.itertext()).rstrip()
-        if element.get("class") == "note":
-            chosen.append(element)
-        elif room <= 0 or _name(element) != "p" or element not in places or text.endswith(":"):
+def _waiting(root: Any, ends: Mapping[int, Any] | None) -> tuple[Any, int, int] | None:
+    """The section in which a page ended before what may wait, or its heading; where that begins, and where what waits.
+
+    Args:
+        root: the box of all.
+        ends: places of children, one in the other: `None` in the last begins at its beginning.
+    """
+    found = _place(root, ends)
+    if found is None:
+        return None
+    section, lead = found
+    at = lead + (section.children[lead].element_tag == "h3")
+    return (section, lead, at) if at < len(section.children) and _waits(section.children[at]) else None
+
+
+def _place(root: Any, ends: Mapping[int, Any] | None) -> tuple[Any, int] | None:
+    """The section, and which of its children the next page begins with; None: it begins elsewhere, or within one."""
+    box = root
+    while ends and len(ends) == 1:
+        ((at, ends),) = ends.items()
+        if ends is None and box.element_tag == "section":
+            return box, at
+        if box.element_tag == "section":
             break
-        else:
-            chosen.append(element)
-            room -= sum(bottom - top for _, top, bottom in places[element])
-    return chosen if any(_name(element) == "p" for element in chosen) else []
+        box = box.children[at]
+    return None
 
 
-_Places = dict["Element", list[tuple[int, float, float]]]
-"""Page, top and bottom of each part of an element."""
+def _taken(following: list[Any]) -> int:
+    """How many boxes may stand before what waits: the next paragraph, with the side notes around it."""
+    count = 0
+    while count < len(following) and _is_note(following[count]):
+        count += 1
+    if count == len(following) or following[count].element_tag != "p":
+        return 0
+    if "".join(following[count].element.itertext()).rstrip().endswith(":"):
+        return 0
+    count += 1
+    while count < len(following) and _is_note(following[count]):
+        count += 1
+    return count
 
 
-def _places(document: Document) -> _Places:
-    places: _Places = {}
-    for number, page in enumerate(document.pages):
-        for box in page._page_box.descendants():
-            if (
-                box.element is not None
-                and hasattr(box, "position_y")
-                and not box.element_tag.endswith("::after")
-            ):
-                where = (number, box.position_y, box.position_y + box.margin_height())
-                places.setdefault(box.element, []).append(where)
-    return places
+def _waits(box: Any) -> bool:
+    kinds = _kinds(box)
+    return box.element_tag == "figure" or "note" in kinds or ("scroll" in kinds and "long" not in kinds)
 
 
-def _waits(element: Element) -> bool:
-    kinds = element.get("class", "").split()
-    return _name(element) == "figure" or "note" in kinds or ("scroll" in kinds and "long" not in kinds)
+def _is_note(box: Any) -> bool:
+    return "note" in _kinds(box)
 
 
-def _name(element: Element) -> str:
-    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
+def _kinds(box: Any) -> list[str]:
+    return [] if box.element is None else box.element.get("class", "").split()

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import BrokenExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache
+from importlib import import_module
 from pathlib import Path, PurePosixPath
+from types import ModuleType
+from typing import Any
 
 from tfviz import backend, language
-from tfviz.errors import BadFileError
+from tfviz.errors import BadFileError, TfvizError
 from tfviz.experiment import fingerprint, grading
 from tfviz.experiment.context import is_own
 from tfviz.experiment.grading import Verdict
@@ -17,7 +22,7 @@ from tfviz.experiment.store import PartResult, Store, Written
 from tfviz.files.atomic import write_json, write_text
 from tfviz.files.program import commit
 from tfviz.report import answers as students
-from tfviz.report import current, page
+from tfviz.report import current, page, printing
 from tfviz.report.personal import Personal
 
 Say = Callable[[str], None]
@@ -95,10 +100,25 @@ def publish(
                 say("Nothing has changed that the report depends on: it is kept as it is")
                 files = [out / "report.html", out / "report.pdf"]
                 return Published(results, grading.grade_all(expected, results), files, notes=said)
+        if pdf and printing.at_once():
+            printing.ready()
         statuses = {part: result.status for part, result in results.items()}
-        for part in parts:
-            if (result := results.get(part.ID)) and result.status == "done":
-                results[part.ID] = _shown(part, draw(store, part, result, say, redraw=redraw), out)
+        results.update(_all_drawn(store, parts, results, say, redraw))
+        about = page.About(commit(), _computed(results.values()), backend.versions(), personal)
+
+        def rendered() -> _Rendered:
+            sections = _sections(shown, results, grading.grade_all(expected, results), words, pending)
+            return _rendered(out, sections, about, pdf=pdf, exported=bool(exports))
+
+        try:
+            made = rendered()
+        except (*page.MISFITS, TfvizError):
+            # Each part by itself takes as long as the whole page; where one cannot be shown, the others still are.
+            fitting = {part.ID: _shown(part, results[part.ID], out) for part in parts if part.ID in results}
+            if fitting == results:
+                raise
+            results.update(fitting)
+            made = rendered()
         verdicts = grading.grade_all(expected, results)
         with language.use(language.SOURCE):  # for programs
             ended = {part: values for part, values in expected.items() if part not in pending}
@@ -106,43 +126,23 @@ def publish(
         write_json(out / "grades.json", grading.as_json(graded))
         write_text(out / "grades.csv", grading.as_csv(graded))
         store.write_manifest(results, [part.ID for part in parts])
-        sections = [
-            page.Section(
-                part.ID,
-                _title(part, results),
-                part.TRACK,
-                results.get(part.ID),
-                [verdict for verdict in verdicts if verdict.part == part.ID],
-                _published(part),
-                words.by_part.get(part.ID),
-                pending.get(part.ID, ""),
-            )
-            for part in shown
-        ]
-        about = page.About(commit(), _computed(results.values()), backend.versions(), personal)
         # HTML and PDF belong together: neither is written if one cannot be, and a PDF of another rendering goes.
-        html, pdf_path = page.render(sections, about, folder=out), out / "report.pdf"
-        files, no_pdf, blank = [], "", set[str]()
-        if pdf:
-            try:
-                with page.without_glyph() as blank:
-                    files = [page.write_pdf(out, page.render(sections, about, folder=out, medium="print"))]
-            except page.PdfUnavailableError as error:
-                no_pdf = str(error)
-        if not files and pdf_path.exists():
+        files, no_pdf, pdf_path = [], made.no_pdf, out / "report.pdf"
+        if made.pdf is not None:
+            files.append(page.write_pdf(out, made.pdf))
+        elif pdf_path.exists():
             pdf_path.unlink()
             no_pdf = no_pdf and f"{no_pdf} ({pdf_path}, of an earlier rendering, is removed.)"
         try:
-            files.insert(0, page.write_html(out, html))
+            files.insert(0, page.write_html(out, made.html))
         except OSError:
             pdf_path.unlink(missing_ok=True)
             raise
         if exports:
             from tfviz.report import export
 
-            exported = page.render(sections, about, folder=out, medium="export")
-            files[1:1] = export.write(exports, out, exported, results, _pixels(store, parts, results))
-        foreign = page.foreign(html)
+            files[1:1] = export.write(exports, out, made.export, results, _pixels(store, parts, results))
+        foreign = page.foreign(made.html)
         complete = (
             depends is not None
             and not no_pdf
@@ -150,7 +150,69 @@ def publish(
             and statuses == {part: result.status for part, result in results.items()}
         )
         current.keep(out, current.key(store, results, depends or {}) if complete else None, words.notes)
-    return Published(results, verdicts, files, no_pdf, [*words.notes, *_letters(foreign, blank)])
+    return Published(results, verdicts, files, no_pdf, [*words.notes, *_letters(foreign, made.blank)])
+
+
+@dataclass(frozen=True)
+class _Rendered:
+    """The pages, none of which is written yet.
+
+    Attributes:
+        html: for browsers.
+        pdf: None: it could not be made, or was not asked for.
+        no_pdf: why it could not be made.
+        blank: characters that no font has.
+        export: plain HTML; "" if it was not asked for.
+    """
+
+    html: str
+    pdf: bytes | None
+    no_pdf: str
+    blank: set[str]
+    export: str
+
+
+def _rendered(
+    out: Path, sections: Sequence[page.Section], about: page.About, *, pdf: bool, exported: bool
+) -> _Rendered:
+    """The pages that were asked for, those for paper and for browsers side by side where two cores are there."""
+    made, no_pdf, blank = None, "", set[str]()
+    paper = page.render(sections, about, folder=out, medium="print") if pdf else ""
+    with printing.begun(out, paper) if pdf and printing.at_once() else nullcontext() as printed:
+        html = page.render(sections, about, folder=out)
+        export = page.render(sections, about, folder=out, medium="export") if exported else ""
+        if pdf:
+            try:
+                if printed is not None:
+                    made, blank = printed()
+                else:
+                    with page.without_glyph() as blank:
+                        made = page.pdf(out, paper)
+            except page.PdfUnavailableError as error:
+                no_pdf = str(error)
+    return _Rendered(html, made, no_pdf, blank, export)
+
+
+def _sections(
+    shown: Sequence[Part],
+    results: Mapping[str, PartResult],
+    verdicts: Sequence[Verdict],
+    words: students.Answers,
+    pending: Mapping[str, str],
+) -> list[page.Section]:
+    return [
+        page.Section(
+            part.ID,
+            _title(part, results),
+            part.TRACK,
+            results.get(part.ID),
+            [verdict for verdict in verdicts if verdict.part == part.ID],
+            _published(part),
+            words.by_part.get(part.ID),
+            pending.get(part.ID, ""),
+        )
+        for part in shown
+    ]
 
 
 def draw(store: Store, part: Part, result: PartResult, say: Say, *, redraw: bool = False) -> PartResult:
@@ -168,12 +230,11 @@ def draw(store: Store, part: Part, result: PartResult, say: Say, *, redraw: bool
     Returns:
         The result with its figures, which is also stored; "not run" where what is stored is not what was computed.
     """
-    key = fingerprint.of_figures(part, result)
     altered = store.altered_figures(result)
     try:
         settings = settings_from(part, result.settings)
         findings = store.findings(result)
-        if not redraw and result.drawn == key and not result.not_drawn and not altered:
+        if not redraw and _as_drawn(store, part, result):
             return result
     except BadFileError as error:
         return PartResult(part.ID, "not run", reason=str(error))
@@ -201,7 +262,63 @@ def draw(store: Store, part: Part, result: PartResult, say: Say, *, redraw: bool
                 failed(drawing.name, error)
         return written, not_drawn
 
-    return store.save_figures(result, key, write)
+    return store.save_figures(result, fingerprint.of_figures(part, result), write)
+
+
+def _as_drawn(store: Store, part: Part, result: PartResult) -> bool:
+    """Whether a part's figures are there, as they would be drawn now."""
+    return (
+        result.drawn == fingerprint.of_figures(part, result)
+        and not result.not_drawn
+        and not store.altered_figures(result)
+    )
+
+
+def _all_drawn(
+    store: Store, parts: Sequence[Part], results: Mapping[str, PartResult], say: Say, redraw: bool
+) -> dict[str, PartResult]:
+    """The results that are done, with their figures; those of several parts are drawn side by side.
+
+    Raises:
+        TfvizError: a process that drew ended.
+    """
+    done = [part for part in parts if part.ID in results and results[part.ID].status == "done"]
+    apart = {
+        part.ID: part.__name__
+        for part in done
+        if isinstance(part, ModuleType) and (redraw or not _as_drawn(store, part, results[part.ID]))
+    }
+    if len(apart) < 2 or not printing.at_once():
+        return {part.ID: draw(store, part, results[part.ID], say, redraw=redraw) for part in done}
+    code, drawn = language.current().code, dict[str, PartResult]()
+    with printing.processes(len(apart)) as pool:
+        asked = {
+            part: pool.submit(_draw_apart, store.out, module, results[part], code, redraw)
+            for part, module in apart.items()
+        }
+        for part in done:
+            if part.ID in asked:
+                try:
+                    drawn[part.ID], said = asked[part.ID].result()
+                except BrokenExecutor as error:
+                    raise TfvizError(
+                        f"A process that drew figures ended ({error}): run again with --report-only."
+                    ) from error
+                for line in said:
+                    say(line)
+            else:
+                drawn[part.ID] = draw(store, part, results[part.ID], say, redraw=redraw)
+    return drawn
+
+
+def _draw_apart(
+    out: Path, module: str, result: PartResult, code: str, redraw: bool
+) -> tuple[PartResult, list[str]]:
+    """In another process: `draw`, and what it says."""
+    part: Any = import_module(module)
+    said: list[str] = []
+    with language.use(code):
+        return draw(Store(out), part, result, said.append, redraw=redraw), said
 
 
 def _written(drawing: Drawing, folder: Path) -> Written:

@@ -43,8 +43,10 @@ def logits_of(model: keras.Model, pictures: Array, views: Views) -> Array:
     """
 
     def of(batch: Array) -> Array:
-        predicted = model.predict(batch.astype(np.float32) / 255, batch_size=_BATCH, verbose=0)
-        return np.asarray(predicted, np.float32)
+        # Not by `predict`, which takes up to a quarter of the time for handing pictures on (`bench.judging`).
+        parts = np.split(batch, range(_BATCH, len(batch), _BATCH))
+        said = [model.predict_on_batch(part.astype(np.float32) / 255)[: len(part)] for part in parts]
+        return np.concatenate(said).astype(np.float32)
 
     def both(batch: Array) -> Array:
         return (of(batch) + of(batch[:, :, ::-1])) / 2

@@ -1,0 +1,103 @@
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from tests.atlas.tiny import SIDE, network
+from tfviz.atlas.drawing import Drawer, Layer
+from tfviz.atlas.recipes import QUICK, RECIPES
+from tfviz.models.own import before_activation, use
+
+STILL = replace(RECIPES["fourier"], shift=0.0, scale=0.0, degrees=0.0, steps=100)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return use(network(), name="tiny")
+
+
+@pytest.mark.parametrize("path", ["c1", "a", "c2", "head"])
+def test_units_in_the_middle_make_of_what_they_see_what_the_whole_network_makes(model, path):
+    layer = Layer(model, path)
+    picture = np.random.default_rng(0).random((2, *SIDE, 3), np.float32)
+    every = ops.convert_to_numpy(before_activation(model, path)(picture))
+    expected = every[:, every.shape[1] // 2, every.shape[2] // 2] if every.ndim == 4 else every
+    (top, left), (rows, columns) = layer.corner, layer.seen
+    seen = picture[:, top : top + rows, left : left + columns]
+    np.testing.assert_allclose(layer.activations(seen), expected, rtol=1e-4, atol=1e-5)
+    assert layer.channels == expected.shape[-1]
+
+
+def test_what_is_seen_is_the_receptive_field(model):
+    assert [Layer(model, path).seen for path in ("c1", "a", "c2", "head")] == [(5, 5), (9, 9), (19, 19), SIDE]
+
+
+def test_bound_of_an_affine_unit_is_reached_by_its_closed_form(model):
+    """The unit is b + sum k (2 x - 1): the bound is b + sum |k|, reached where x is 1 under a positive k."""
+    layer = Layer(model, "c1")
+    kernel, bias = (np.asarray(each, np.float64) for each in model.get_layer("c1").get_weights())
+    expected = bias + np.abs(kernel).sum(axis=(0, 1, 2))
+    assert layer.bounds(range(4)) == pytest.approx(expected, rel=1e-5)
+    best = np.moveaxis(kernel > 0, -1, 0).astype(np.float32)
+    assert layer.activations(best).diagonal() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("path", ["a", "c2", "head"])
+def test_other_units_have_no_closed_form(model, path):
+    assert Layer(model, path).bounds([0]) is None
+
+
+def test_drawings_come_near_the_bound(model):
+    layer = Layer(model, "c1")
+    drawn = Drawer(layer, STILL, 4)([0, 1, 2, 3], 0, 0)
+    assert drawn.shape == (4, 5, 5, 3)
+    assert drawn.min() >= 0
+    assert drawn.max() <= 1
+    reached = layer.activations(drawn).diagonal()
+    bounds = layer.bounds(range(4))
+    assert (reached < bounds).all()
+    assert (reached > 0.8 * bounds).all()
+
+
+@pytest.mark.parametrize("kind", list(RECIPES))
+def test_each_unit_is_drawn_for_itself(model, kind):
+    layer = Layer(model, "c2")
+    drawn = Drawer(layer, QUICK[kind], 4)([0, 1, 2, 4], 0, 0)
+    values = layer.activations(drawn)[:, [0, 1, 2, 4]]
+    assert (values.argmax(axis=0) == np.arange(4)).all()
+    grey = layer.activations(np.full((1, *layer.seen, 3), 0.5, np.float32))[0, [0, 1, 2, 4]]
+    assert (values.diagonal() > grey).all()
+
+
+def test_drawing_does_not_depend_on_the_others_of_its_batch(model):
+    layer = Layer(model, "c2")
+    short = replace(QUICK["fourier"], steps=8)
+    one = Drawer(layer, short, 4)([3, 1, 0, 2], 0, 5)
+    other = Drawer(layer, short, 2)([4, 3], 0, 5)
+    np.testing.assert_allclose(one[0], other[1], atol=1e-4)
+    again = Drawer(layer, short, 2)([4, 3], 0, 6)
+    assert np.abs(other - again).max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", list(RECIPES))
+def test_grey_networks_are_drawn_in_grey(kind):
+    x = keras.Input((16, 14, 1))
+    grey = use(
+        keras.Model(x, keras.layers.Conv2D(3, 5, name="c")(keras.layers.Rescaling(1.0)(x))), pictures="[0,1]"
+    )
+    layer = Layer(grey, "c")
+    drawn = Drawer(layer, QUICK[kind], 2)([0, 2], 0, 0)
+    assert drawn.shape == (2, 5, 5, 1)
+    reached = layer.activations(drawn)[[0, 1], [0, 2]]
+    assert (reached > layer.activations(np.full((1, 5, 5, 1), 0.5))[0, [0, 2]]).all()
+    assert (reached < layer.bounds([0, 2])).all()
+
+
+def test_starts_of_their_own_lead_to_pictures_that_differ(model):
+    layer = Layer(model, "c2")
+    drawer = Drawer(layer, replace(RECIPES["fourier"], steps=20), 2)
+    grey, again, coloured = (drawer([0, 1], number, seed) for number, seed in ((0, 0), (0, 1), (1, 0)))
+    apart = [np.abs(each - grey).mean() for each in (again, coloured)]
+    assert apart[1] > 1.2 * apart[0] > 0

@@ -1,0 +1,88 @@
+"""What workers are given to do in tests."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from tfviz.errors import BadFileError
+from tfviz.experiment.executor import tell
+
+
+def square(x):
+    return x * x
+
+
+def pid(_):
+    return os.getpid()
+
+
+def waits(_):
+    time.sleep(0.2)
+
+
+def fails():
+    raise ValueError("it is\nbroken")
+
+
+def refuses(name):
+    raise BadFileError(f"{name} is empty: copy it again.")
+
+
+def dies():
+    time.sleep(0.2)  # until it is known that it has begun
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dies_once(place):
+    if not Path(place).exists():
+        Path(place).touch()
+        dies()
+    return "lives"
+
+
+def unpicklable():
+    return threading.Lock()
+
+
+class UnpicklableError(Exception):
+    def __init__(self, lock):
+        super().__init__("it holds a lock")
+        self.lock = lock
+
+
+def fails_unpicklably():
+    raise UnpicklableError(threading.Lock())
+
+
+def tells(count):
+    for number in range(count):
+        tell(number)
+    return count
+
+
+def processes():
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.map(abs, [-1])
+
+
+def writes_and_waits(folder, _):
+    Path(folder, str(os.getpid())).touch()
+    time.sleep(600)
+
+
+def cores():
+    return [os.environ[name] for name in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "PJRT_NPROC")]
+
+
+def sums(_):
+    """A sum over many numbers, as the framework adds them up; the same at every call."""
+    from keras import ops
+
+    values = np.random.default_rng(0).normal(size=(64, 56, 56, 16)).astype("float32")
+    kernel = np.random.default_rng(1).normal(size=(3, 3, 16, 16)).astype("float32")
+    return float(ops.sum(ops.relu(ops.conv(values, kernel))))

@@ -1,0 +1,12 @@
+"""Makes fonts/made/: the fonts as pages get them, from the files beside that folder (see `tfviz.figures.fonts`).
+
+python -m tfviz.assets.make_fonts
+"""
+
+from tfviz.figures import fonts
+
+if __name__ == "__main__":
+    for font in fonts.FONTS:
+        font.made.parent.mkdir(exist_ok=True)
+        font.made.write_bytes(fonts.make(font))
+        print(font.made.name, font.made.stat().st_size)

@@ -1,0 +1,1 @@
+"""Every unit of a network: what excites it most, drawn and found in a data set."""
