@@ -842,6 +842,15 @@ def test_parts_are_computed_on_several_processes_and_come_out_the_same(tmp_path,
     assert "Computed on" not in printed
 
 
+def test_the_order_of_parts_that_are_computed_side_by_side():
+    seconds = {"kept": 9.0, "c": 30.0, "quick": 4.0, "a": None, "b": 40.0, "quicker": 1.0}
+    chosen = [SimpleNamespace(ID=name) for name in seconds]
+    found = cli._in_turn(chosen, [name for name in seconds if name != "kept"], seconds)
+    assert [part.ID for part in found] == ["kept", "a", "quicker", "quick", "b", "c"]
+    assert cli._in_turn(chosen[:1], ["kept"], seconds) == chosen[:1]
+    assert cli._in_turn(chosen[2:3], ["quick"], seconds) == chosen[2:3]
+
+
 def test_how_many_parts_are_computed_at_a_time(tmp_path, parts, published, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(cli.machine, "has_gpu", lambda: False)

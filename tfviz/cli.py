@@ -41,6 +41,7 @@ EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_NO_PDF, EXIT_INTERRUPTED = 0, 1, 2, 3, 
 
 _NAME = "tfviz"
 _TRAINED = frozenset(PRESETS)  # the parts that --train is for
+_SOON = 5.0  # seconds of a part that does not wait for the long ones
 _AT_ONCE = 3  # parts, since the longest takes a third of the time of all
 
 
@@ -682,8 +683,7 @@ def _compute(
         )
         if not pool.here:
             reporter.say(f"Computed on {pool.words}.")
-            # What is kept, then the longest first: else it is alone at the end.
-            chosen = sorted(chosen, key=lambda part: (part.ID in waiting, -_length(seconds[part.ID])))
+            chosen = _in_turn(chosen, waiting, seconds)
         reporter.plan(
             {part.ID: seconds[part.ID] if part.ID in waiting else 0.0 for part in chosen}, pool.at_once
         )
@@ -714,8 +714,22 @@ def _compute(
         runner.run_all(chosen, pool, ended)
 
 
-def _length(seconds: float | None) -> float:
-    return math.inf if seconds is None else seconds
+def _in_turn(
+    chosen: Sequence[Part], waiting: Sequence[str], seconds: Mapping[str, float | None]
+) -> list[Part]:
+    """For several at a time: what is kept, the longest, those that are on the page soon, the rest from the longest on.
+
+    What takes longest would else be alone at the end; and a reader does not wait for it to see a first part.
+    """
+
+    def length(part: Part) -> float:
+        known = seconds[part.ID]
+        return math.inf if known is None else known
+
+    kept = [part for part in chosen if part.ID not in waiting]
+    falling = sorted((part for part in chosen if part.ID in waiting), key=length, reverse=True)
+    soon = [part for part in falling[1:] if length(part) <= _SOON]
+    return kept + falling[:1] + soon[::-1] + [part for part in falling[1:] if part not in soon]
 
 
 def _interrupted(report: _Report, chosen: Sequence[Part], finished: Sequence[str], again: str) -> int:
