@@ -121,7 +121,7 @@ SAID = {
     "huge_header": "header that does not fit",
     "bomb": "would become",
     "truncated": "missing or damaged",
-    "older": "older version of the program (schema 2",
+    "older": "another version of the program (schema 2",
     "extra_fields": "a result has no 'bonus'",
     "nested": "nested more than 64 levels",
 }

@@ -120,7 +120,9 @@ def test_what_cannot_be_stored_leaves_the_earlier_result_whole(store, stored):
     assert store.current("conv1_units", "abc") == stored
 
 
-@pytest.mark.parametrize(("schema", "named"), [(None, "schema 1"), (SCHEMA + 1, f"schema {SCHEMA + 1}")])
+@pytest.mark.parametrize(
+    ("schema", "named"), [(None, "schema 1"), (2, "schema 2"), (SCHEMA + 1, f"schema {SCHEMA + 1}")]
+)
 def test_another_schema_is_refused_by_name(store, stored, tmp_path, schema, named):
     path = tmp_path / "results" / "conv1_units.json"
     written = json.loads(path.read_text())
@@ -290,19 +292,6 @@ def test_a_result_without_its_hash_is_altered(store, stored, tmp_path):
     path.write_text(json.dumps(content))
     with pytest.raises(BadFileError, match="was altered"):
         store.load("conv1_units")
-
-
-def test_a_result_of_schema_2_is_shown_and_not_current(store, stored, tmp_path):
-    path = tmp_path / "results" / "conv1_units.json"
-    content = json.loads(path.read_text())
-    del content["sha256"]
-    path.write_text(json.dumps({**content, "schema": 2}))
-    shown = store.load("conv1_units")
-    assert shown.numbers == result().numbers
-    assert store.current("conv1_units", "abc") is None
-    store.save_figures(shown, "key", draw)
-    assert store.load("conv1_units").figure("pictures").alt == "A text"
-    assert store.current("conv1_units", "abc") is None
 
 
 def test_which_arrays_were_altered_is_said(store, tmp_path):

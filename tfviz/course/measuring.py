@@ -34,7 +34,7 @@ from tfviz.experiment.part import (
     Part,
     settings_from,
 )
-from tfviz.experiment.store import SCHEMA, PartResult, Store
+from tfviz.experiment.store import PartResult, Store
 from tfviz.files.hashes import file_sha256
 from tfviz.files.reading import read_json
 from tfviz.parts import PARTS
@@ -160,12 +160,6 @@ def _read(part: Part, store: Store, handed_in: Opened) -> tuple[PartResult | Non
         return None, None
     try:
         result = store.load(part.ID)
-        if result.schema != SCHEMA:
-            raise _UnreadableError(
-                f"stored by an older version of the program (schema {result.schema}, this one has {SCHEMA}): "
-                "run the part again",
-                verdict="cannot be measured",
-            )
         if len(result.numbers) > _NUMBERS:
             raise _UnreadableError(f"it claims {len(result.numbers):,} numbers, more than any part has")
         return result, store.findings(result) if result.status == "done" else None

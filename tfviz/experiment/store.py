@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 SCHEMA = 3
 """Of results/<part>.json. 1, which said nothing of it, had settings among the facts and no hash; 2: none of itself."""
-_SHOWN = (2, SCHEMA)  # the report still shows results of schema 2; none of them is current
 _LARGEST = 4_000_000  # bytes of a result; the largest has 32 thousand
 
 _FOLDERS = ("results", "arrays", "figures")
@@ -148,9 +147,9 @@ class PartResult:
         stored = read_json(path, _LARGEST)
         try:
             schema = stored.get("schema", 1)
-            if schema in _SHOWN:
+            if schema == SCHEMA:
                 sha256 = stored.pop("sha256", None)
-                if schema == SCHEMA and sha256 != json_sha256(stored):
+                if sha256 != json_sha256(stored):
                     raise BadFileError(
                         f"{path} was altered since it was stored (its sha256 is not that of its content): "
                         "run the part again."
@@ -325,7 +324,7 @@ class Store:
         for path in (self._path(part), self._kept_path(part)):
             try:
                 stored = self._load(part, path)
-                if stored.schema != SCHEMA or stored.status != "done":
+                if stored.status != "done":
                     continue
                 if stored.provenance.get("fingerprint") != fingerprint:
                     continue
@@ -478,8 +477,7 @@ class Store:
     def _save(self, result: PartResult) -> None:
         """Write the result as JSON, whole or not at all."""
         content = json.loads(as_json(asdict(result)))
-        if result.schema == SCHEMA:
-            content["sha256"] = json_sha256(content)
+        content["sha256"] = json_sha256(content)
         write_json(self._path(result.part), content)
 
     def _path(self, part: str) -> Path:
