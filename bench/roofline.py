@@ -1,6 +1,6 @@
 """What this machine can do at most, and what the works of `bench.peers` ask of it at least.
 
-    python -m bench.roofline [--threads 1] [--peers build/peers/peers.json] [--out FOLDER]
+    python -m bench.roofline [--threads 1] [--clock processor] [--peers build/peers/peers.json] [--out FOLDER]
 
 Measured: multiply-adds a second of a large matrix product (oneDNN, float32; with --bfloat16 of one in bfloat16, too),
 and bytes a second of reading an array larger than the caches. Counted (`tfviz.measures.costs`): multiply-adds that the
@@ -27,6 +27,8 @@ import numpy as np
 from bench.ascent import processor
 from bench.peers.works import PAIRINGS, Work
 
+_clock = time.perf_counter
+
 _REPEATS = 7
 
 
@@ -35,9 +37,9 @@ def fastest(run: Callable[[], Any]) -> float:
     run()
     times = []
     for _ in range(_REPEATS):
-        begun = time.perf_counter()
+        begun = _clock()
         run()
-        times.append(time.perf_counter() - begun)
+        times.append(_clock() - begun)
     return min(times)
 
 
@@ -84,7 +86,10 @@ def main() -> dict[str, float]:
     parser.add_argument("--bfloat16", action="store_true")
     parser.add_argument("--peers", type=Path, help="what bench.peers stored")
     parser.add_argument("--out", type=Path, default=Path("build/peers"))
+    parser.add_argument("--clock", choices=("wall", "processor"), default="wall", help="as of bench.peers")
     arguments = parser.parse_args()
+    global _clock
+    _clock = time.process_time if arguments.clock == "processor" else time.perf_counter
 
     import tensorflow as tf
 
