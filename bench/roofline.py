@@ -138,8 +138,8 @@ def draw(points: list[tuple[str, Work, float, float]], peak: float, width: float
 
     from bench.peers.__main__ import TOOLS
 
-    figure, axes = plt.subplots(figsize=(5.4, 3.6), layout="constrained")
-    intensity = np.geomspace(1, 1e5, 200)
+    figure, axes = plt.subplots(figsize=(7, 3.4), layout="constrained")
+    intensity = np.geomspace(1, 1e3, 200)
     axes.plot(intensity, np.minimum(peak, width * intensity) / 1e9, color="0.4", label="this machine")
     markers = dict(zip(PAIRINGS, "osD^", strict=True))
     for at, name in enumerate(sorted({each for each, *_ in points})):
@@ -155,7 +155,7 @@ def draw(points: list[tuple[str, Work, float, float]], peak: float, width: float
         xlabel="multiply-adds of the direct algorithm a byte",
         ylabel="10⁹ of them a second",
     )
-    axes.legend(frameon=False, fontsize=6.5, loc="lower right")
+    axes.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
     print(path)

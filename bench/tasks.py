@@ -7,18 +7,20 @@ in that process, too.
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
+from pathlib import Path
 
 from tfviz.experiment.executor import Task, Workers, run, workers
 
 
-def measured(pool: Workers, count: int) -> tuple[float, float]:
-    """Milliseconds a task: by the clock, and of processor time."""
+def measured(pool: Workers, count: int, shared: Path | None = None) -> tuple[float, float]:
+    """Milliseconds a task: by the clock, and of processor time; shared: see `run`."""
     kept: list[int] = []
     run([Task("first", abs, (0,))], pool, done=lambda _: False, keep=lambda *_: None)  # all has started
     clock, processor = time.perf_counter(), time.process_time()
     tasks = [Task(str(number), abs, (number,)) for number in range(count)]
-    run(tasks, pool, done=lambda _: False, keep=lambda _, value: kept.append(value))
+    run(tasks, pool, done=lambda _: False, keep=lambda _, value: kept.append(value), shared=shared)
     if sorted(kept) != list(range(count)):
         raise SystemExit("a task was lost, or done twice")
     return tuple(  # type: ignore[return-value]
@@ -32,14 +34,16 @@ def main() -> None:
     count = parser.parse_args().tasks
     import distributed
 
-    for where in (1, 2):
-        with workers(where) as pool:
-            print(f"{pool.words}: {{:.3f}} ms, {{:.3f}} ms of processor time".format(*measured(pool, count)))
+    line = "{}{}: {:.3f} ms, {:.3f} ms of processor time"
     with (
+        tempfile.TemporaryDirectory() as folder,
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
-        workers(scheduler=cluster.scheduler_address) as pool,
     ):
-        print(f"{pool.words}: {{:.3f}} ms, {{:.3f}} ms of processor time".format(*measured(pool, count)))
+        for where in ({"count": 1}, {"count": 2}, {"scheduler": cluster.scheduler_address}):
+            with workers(**where) as pool:
+                print(line.format(pool.words, "", *measured(pool, count)))
+                if not pool.here:
+                    print(line.format(pool.words, ", a folder shared", *measured(pool, count, Path(folder))))
 
 
 if __name__ == "__main__":

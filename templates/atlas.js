@@ -158,7 +158,9 @@ const showLayer = async ({ layer }) => {
 // A unit of any layer with its picture, if it is in the atlas.
 const linked = ({ layer: name, unit, said }) => {
   const layer = known.get(name), there = layer && isDrawn(layer, unit);
-  const words = make('span', {}, bdi(`${name}/${unit}`), make('small', {}, bdi(said ?? '')));
+  const called = bdi(`${name}/`); // a line breaks before the unit's number, not within it
+  called.append(make('wbr'), String(unit));
+  const words = make('span', {}, called, make('small', {}, bdi(said ?? '')));
   if (!there) return make('span', { className: 'absent' }, words);
   const picture = image(layer, file(layer, unit, 'webp'));
   picture.loading = 'lazy';

@@ -306,7 +306,7 @@ def test_hostile_words_stay_words(tmp_path):
     assert item.h2.text == layer
     assert HOSTILE in item.find(class_="warm").text
     facts = shown.find("dl", class_="facts").text
-    assert facts.count(HOSTILE) == 10
+    assert facts.count(HOSTILE) == 11
     assert [each["name"] for each in json.loads(shown.find_all("script")[1].string)] == [
         layer,
         "__proto__",
@@ -533,6 +533,8 @@ def test_evidence(opened, out):
     assert len(links) == 6
     for link, each in zip(links, data["outgoing"], strict=True):
         assert link.inner_text().split() == [f"base/conv5_block3/{each['unit']}", each["said"]]
+        # A number is not broken.
+        assert link.locator("bdi").first.inner_html() == f"base/conv5_block3/<wbr>{each['unit']}"
     neighbours = shown.locator(".neighbours .links > *")
     # Of a unit that is not in the atlas only the name.
     assert [each.evaluate("e => e.tagName") for each in neighbours.all()] == [

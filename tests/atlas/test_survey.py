@@ -81,6 +81,7 @@ def test_neighbours_are_numpys_correlations():
     random = np.random.default_rng(1)
     values = random.normal(size=(40, 6)) @ random.normal(size=(6, 6))
     values[:, 4] = 7.0
+    assert survey.neighbours(values[:2]) == [[]] * 6  # any two would correlate wholly
     expected = np.corrcoef(np.delete(values, 4, 1), rowvar=False)
     units = [0, 1, 2, 3, 5]
     for place, unit in enumerate(units):
@@ -115,6 +116,11 @@ def test_data_set_is_known_by_its_names_and_bytes(tmp_path):
 def test_folder_without_pictures_is_said(tmp_path):
     with pytest.raises(BadFileError, match="holds no pictures"):
         survey.data_set(tmp_path)
+    (tmp_path / "one.jpg").write_bytes(b"no folder")
+    with pytest.raises(
+        BadFileError, match=r"one\.jpg is neither a folder of pictures nor CIFAR-10's archive"
+    ):
+        survey.data_set(tmp_path / "one.jpg")
     (tmp_path / "x.png").write_bytes(b"none")
     network().save(tmp_path / "tiny.keras")
     with pytest.raises(BadFileError, match="no picture that can be read"):

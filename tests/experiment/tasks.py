@@ -86,3 +86,17 @@ def sums(_):
     values = np.random.default_rng(0).normal(size=(64, 56, 56, 16)).astype("float32")
     kernel = np.random.default_rng(1).normal(size=(3, 3, 16, 16)).astype("float32")
     return float(ops.sum(ops.relu(ops.conv(values, kernel))))
+
+
+def dies_before_it_delivers(place):
+    """Leaves a line each time; killed as soon as a file that is written whole, its copy for instance, is there."""
+    with open(place, "a") as log:
+        log.write("computed\n")
+    replace = Path.replace
+
+    def replaces_and_dies(self, target):
+        replace(self, target)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    Path.replace = replaces_and_dies
+    return "delivered"

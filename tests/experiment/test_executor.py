@@ -166,6 +166,43 @@ def test_one_whose_workers_die_is_given_up_and_the_others_go_on(where, two, requ
     }
 
 
+@pytest.mark.parametrize("where", ["processes", "dask"])
+def test_what_dies_with_its_worker_undelivered_is_not_computed_again(where, request, tmp_path):
+    how = {"count": 2} if where == "processes" else {"scheduler": request.getfixturevalue("dask")}
+    log, shared = tmp_path / "log", tmp_path / "shared"
+    with workers(**how) as pool:
+        kept, failed, _ = done_by([task(given.dies_before_it_delivers, str(log))], pool, shared=shared)
+    assert ([*kept.values()], failed) == (["delivered"], {})
+    assert log.read_text() == "computed\n"
+    assert list(shared.iterdir()) == []
+
+
+def test_the_results_and_reasons_are_the_same_with_a_shared_folder(two, tmp_path):
+    kept, failed, told = done_by(ORDINARY, two, shared=tmp_path)
+    assert (kept, failed, sorted(told)) == (RESULTS, REASONS, [0, 1, 2])
+    kept, failed, _ = done_by([task(given.unpicklable), task(given.square, 2)], two, shared=tmp_path)
+    assert kept == {"square(2,)": 4}
+    assert "cannot pickle" in failed["unpicklable()"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_kept_leaves_the_shared_folder_at_once(two, tmp_path):
+    lying = []
+
+    def keep(task, value):
+        lying.append(len(list(tmp_path.glob(".tfviz-shelf-*/*"))))
+
+    run(
+        [task(given.square, number) for number in range(30)],
+        two,
+        done=nothing_done,
+        keep=keep,
+        shared=tmp_path,
+    )
+    assert len(lying) == 30
+    assert 1 <= max(lying) <= 2 * executor.AHEAD
+
+
 def test_what_cannot_be_pickled_is_that_task_s_failure(two):
     kept, failed, _ = done_by(
         [task(given.unpicklable), task(given.fails_unpicklably), task(given.square, 2)], two

@@ -1,7 +1,8 @@
 """Tasks on hosts that die and are cut off: ``python -m tests.hostile.hosts --kills 20 --cut 30`` (Linux, as root).
 
 Three hosts are network namespaces on one bridge: a scheduler and two workers, which are killed at random moments and
-started again; the cable of one is pulled meanwhile. Prints what is missing, done twice and different.
+started again; the cable of one is pulled meanwhile. Prints what is missing, done twice and different, and what is left
+in the folder that they share.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from collections import Counter
 from pathlib import Path
 
 from tfviz.experiment.executor import Task, run, workers
+from tfviz.files.atomic import UNFINISHED
 from tfviz.files.hashes import json_sha256
 from tfviz.files.program import CHECKOUT
 
@@ -122,7 +124,7 @@ def main():
     parser.add_argument(
         "--cut", type=float, default=30.0, help="seconds for which the cable is out; 0: never"
     )
-    parser.add_argument("--tasks", type=int, default=400)
+    parser.add_argument("--tasks", type=int, default=600)
     parser.add_argument("--seconds", type=float, default=0.3, help="that each takes")
     parser.add_argument("--pause", type=float, default=2.0, help="between two kills, about")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
@@ -153,6 +155,7 @@ def main():
                     done=lambda _: False,
                     keep=lambda task, value: kept.append((task.key, value)),
                     say=print,
+                    shared=Path(folder),
                 )
                 seconds = time.monotonic() - begun
             over.set()
@@ -162,17 +165,18 @@ def main():
             for process in (scheduler, *(worker.process for worker in ours)):
                 process.kill()
                 process.wait()
+        left = len(list(Path(folder).glob(f"{UNFINISHED}*")))
         lines = Counter(Path(folder, "log").read_text().splitlines())
     times = Counter(key for key, _ in kept)
-    ends = [line for line, count in lines.items() if line.startswith("ends") and count > 1]
     begins = sum(count for line, count in lines.items() if line.startswith("begins"))
     found = {
         "missing": sum(task.key not in times for task in tasks),
         "kept twice": sum(count > 1 for count in times.values()),
         "different": sum(value != expected[key] for key, value in kept),
+        "computed twice": sum(count > 1 for line, count in lines.items() if line.startswith("ends")),
+        "left on the shelf": left,
     }
     print(f"{seconds:.0f} s, {dict(said)}, failures: {len(failures)}; begun {begins} times in all")
-    print(f"computed to the end more than once: {len(ends)}")
     print(", ".join(f"{what}: {count}" for what, count in found.items()))
     return int(any(found.values()))
 

@@ -17,7 +17,7 @@ from tfviz.data import cifar10
 from tfviz.errors import BadFileError, DataUnavailableError
 from tfviz.experiment import grading
 from tfviz.experiment.context import Context, Inputs
-from tfviz.experiment.part import Number
+from tfviz.experiment.part import Findings, Number
 from tfviz.experiment.progress import Reporter
 from tfviz.experiment.store import PartResult
 from tfviz.figures import live
@@ -980,6 +980,18 @@ def test_what_is_said_of_standardising_follows_the_study(recorded, rows, says):
         "the seeds overlap or are too few",
     )
     assert [each for each in claims if each in page] == [each for each in claims if each in " ".join(says)]
+
+
+def test_the_abstract_says_what_its_accuracy_is_of(recorded):
+    findings = recorded["cifar_resnet"]
+    record = findings.facts["record"]
+    for views, stands in (("one", False), ("flip", True)):
+        facts = {**findings.facts, "record": {**record, "test": {**record["test"], "views": views}}}
+        changed = Findings(findings.numbers, findings.arrays, facts)
+        text = text_of(html_of(cifar_resnet, changed, cifar_resnet.SETTINGS))
+        abstract = text.partition("A small residual network reaches")[2].partition("of training.")[0]
+        assert abstract
+        assert ("averaged over views of each picture" in abstract) == stands
 
 
 def test_the_residual_part_names_its_source(recorded):

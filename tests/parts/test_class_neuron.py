@@ -226,8 +226,8 @@ def test_what_is_said_of_smoothness_hangs_on_the_total_variation():
 def test_what_the_network_takes_the_ends_for():
     claims = (
         "The network takes the pictures of both the published and the falling rate for a “jellyfish”.",
-        "of the falling rate for a “jellyfish”, that of the published one not always.",
-        "of the falling rate for a “jellyfish”, that of the published one never.",
+        "of the falling rate for a “jellyfish”, that of the published one not in every repeat.",
+        "of the falling rate for a “jellyfish”, that of the published one in no repeat.",
         "The network does not take every picture of the falling rate for a “jellyfish”.",
     )
     assert only(page(WINNERS | {"published": ["jellyfish"] * 2}), *claims) == claims[0]

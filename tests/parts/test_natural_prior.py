@@ -286,18 +286,6 @@ def test_what_the_figures_find_hangs_on_what_is_measured(made_up):
     not_nearer = "not every class comes nearer to the spectrum of natural pictures."
     assert only(page(made_up, slope_gain_min=(0.1, 0.4)), nearer, not_nearer) == nearer
     assert only(page(made_up, slope_gain_min=(-0.1, 0.4)), nearer, not_nearer) == not_nearer
-    claims = (
-        "The prior makes the picture smoother, and the transformations make it smoother still.",
-        "The prior makes the picture smoother; the transformations do not add to that.",
-        "The prior does not make the picture smoother in every repeat.",
-    )
-    for prior, moved, stands in (
-        ((0.5, 0.6), 0.4, 0),
-        ((0.5, 0.6), (0.4, 0.55), 1),
-        ((0.5, 0.9), 0.4, 2),
-    ):
-        html = page(made_up, total_variation=prior, total_variation_without=0.9, total_variation_moved=moved)
-        assert only(html, *claims) == claims[stands]
     brought = "The prior brings the spectrum nearer to that of photographs."
     not_brought = "The prior does not bring the spectrum nearer to that of photographs in every repeat."
     for slope, bare, stands in (
@@ -322,11 +310,28 @@ def test_the_slider_shows_the_long_run_and_its_logits(made_up):
 
 def test_what_is_said_of_the_long_run_hangs_on_its_logit(made_up):
     claims = (
-        "After 4 steps the logit is 2 to 3, here about 4.",
-        "The logit, about 4, is not higher than after 4 steps: 3 to 5.",
+        "After 4 steps the logit is 2 to 3, here, in a single run, 4.",
+        "The logit, in a single run 4, is not higher than after 4 steps: 3 to 5.",
     )
-    assert only(page(made_up, activation=(2.0, 3.0), activation_long=4.0), *claims) == claims[0]
-    assert only(page(made_up, activation=(3.0, 5.0), activation_long=4.0), *claims) == claims[1]
+    found = (
+        "In 4 steps the logit rises above what 4 steps reach.",
+        "In 4 steps the logit does not rise above what 4 steps reach.",
+    )
+    for short, stands in (((2.0, 3.0), 0), ((3.0, 5.0), 1)):
+        html = page(made_up, activation=short, activation_long=4.0)
+        assert only(html, *claims) == claims[stands]
+        assert only(html, *found) == found[stands]
+
+
+def test_a_range_of_probabilities_has_the_digits_of_one(made_up):
+    row = "prior, transformations −2 0.40 7 "
+    changes = {"spectrum_slope_moved": -2.0, "total_variation_moved": 0.4, "activation_moved": 7.0}
+    assert row + "1.0000 Fourier" in page(made_up, **changes, probability_moved=(0.99999999, 1.0))
+    assert row + "0.9000 to 1.0000 Fourier" in page(made_up, **changes, probability_moved=(0.9, 1.0))
+
+
+def test_the_weights_are_said_to_be_tried_in_as_many_steps_as_they_were(made_up):
+    assert "with other weights of the prior, each in 4 steps." in page(made_up)
 
 
 def test_the_abstract_claims_a_steeper_spectrum_only_where_all_repeats_have_it(made_up):

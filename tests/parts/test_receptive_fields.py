@@ -173,7 +173,12 @@ def test_the_published_answer_stands_beside_what_was_found(theory):
     # Pixels of all four, weights of two, multiplications of one; network 3's are another number.
     assert table.count('aria-label="as published"') == 7
     assert text_of(table).count("published: 517 536 360 000") == 1
+    assert "published derivations agree; one more was wrong, and is corrected" in text_of(html)
     none = [{**row, "published": None, "holds": None} for row in theory.facts["rows"]]
+    none[8] = {**theory.facts["rows"][8], "holds": True}
+    right = text_of(html_of(receptive_fields, changed(theory, facts={"rows": none}), SHORT))
+    assert "published derivations agree" in right
+    assert "was wrong" not in right
     none[8] = theory.facts["rows"][8]
     html = html_of(receptive_fields, changed(theory, facts={"rows": none}), SHORT)
     assert "as published" not in html.partition('class="call"')[2].partition("</div>")[0]

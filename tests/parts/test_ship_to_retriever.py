@@ -179,7 +179,16 @@ def test_where_the_published_objective_is_chaotic_it_is_said_so():
     assert "after that on the probability 0 to 1." in html
     assert "the originals judged that a person still sees the ship, though “perhaps not as easily”" in html
     assert "works for every ship" not in html
+    assert "arrives from no ship" not in html
     assert "It is chaotic for" not in html
+
+
+def test_where_it_arrives_from_no_ship_that_is_said():
+    lowest, highest = (2e-7, 3e-7), (0.1, 0.5)
+    html = page({"published_probability_lowest": lowest, "published_probability_highest": highest})
+    assert "arrives from no ship on this network: it ends between 2.0 × 10⁻⁷ and 0.50." in html
+    assert "does not always arrive" not in html
+    assert "works for every ship" not in html
 
 
 def test_where_it_arrives_and_hardly_moves_that_is_said():

@@ -12,6 +12,7 @@ from tfviz.report.numbers import (
     isolated,
     like,
     long_date,
+    network_in_text,
     network_name,
     sign,
     significant,
@@ -132,8 +133,13 @@ def test_a_number_in_hebrew_is_kept_in_one_piece_and_left_to_right():
 
 def test_the_users_own_network_is_named_in_the_language_in_use():
     label = OwnNetwork("alexnet 2").label
-    assert network_name(label) == label == "your network “alexnet 2”"
+    assert network_name(label) == label == network_in_text(label) == "your network “alexnet 2”"
+    assert network_in_text("squeezenet") == isolated("SqueezeNet 1.1")
     with language.use("he"):
+        assert (
+            network_in_text(label.replace("2", "<2>"))
+            == 'הרשת שלך ”<bdi dir="ltr">\u2066alexnet &lt;2&gt;\u2069</bdi>”'
+        )
         assert network_name(label) == "הרשת שלך ”alexnet 2”"
         assert "הרשת שלך ”digits”" in with_network_names(
             "measured on your network “digits”, comparable on alexnet"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -306,7 +307,9 @@ def _joined(out: Path, atlas: table.Atlas, order: Sequence[str], say: Callable[[
     same = ("network", "weights_sha256", "recipe", "data", "seed")
     # Through JSON, as the other went: tuples are lists there.
     if any(json.loads(json.dumps(getattr(atlas, name))) != getattr(former, name) for name in same):
-        say(f"{out} held an atlas made otherwise: this one takes its place, and its chunks stay.")
+        say(
+            f"{out} held an atlas made otherwise: this one takes its place; that one's command brings it back."
+        )
         return atlas
     layers = {layer.name: layer for layer in former.layers if layer.name in order}
     for layer in atlas.layers:
@@ -346,7 +349,7 @@ def _look(
         if unread := found["unread"]:
             reporter.say(f"{len(unread)} files are no pictures that can be read: {', '.join(unread[:3])}")
 
-    if failed := executor.run([task], pool, done=lambda _: False, keep=keep):
+    if failed := executor.run([task], pool, done=lambda _: False, keep=keep, shared=asked.out / "chunks"):
         raise BadFileError(f"The data set could not be looked at: {failed[0].reason}")
 
 
@@ -377,6 +380,7 @@ def _draw(
         keep=lambda task, rows: table.write(asked.out, task.key, rows),
         say=reporter.say,
         show=lambda done, total, note: reporter.progress("chunks of units", done, total, note),
+        shared=asked.out / "chunks",
     )
 
 
@@ -402,5 +406,5 @@ def _print_numbers(out: Path, say: Callable[[str], None]) -> None:
         if compared:
             line += f", the drawing excites {more} of {len(compared)} more than any picture"
         if judged:
-            line += f", agreement {sum(judged) / len(judged):.2f} (0.5 is chance)"
+            line += f", agreement {statistics.median(judged):.2f} at the median (0.5 is chance)"
         say(line)

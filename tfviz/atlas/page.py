@@ -58,6 +58,20 @@ _EARLY = (
 )
 """Runs before anything is painted, so that nothing moves later."""
 _OURS = re.compile(r"\d+\.(js|webp)")
+_SETTINGS = {
+    "kind": language.marked("recipe"),
+    "steps": language.marked("steps"),
+    "rate": language.marked("rate of the first step"),
+    "decay": language.marked("decay of the Fourier scale"),
+    "starts": language.marked("strength of each start’s lowest frequency"),
+    "shift": language.marked("largest shift, share of what the unit sees"),
+    "scale": language.marked("largest relative change of size"),
+    "degrees": language.marked("largest turn, degrees"),
+    "whole": language.marked("pixels a side from which on all this holds"),
+    "most": language.marked("largest shift, pixels"),
+    "batch": language.marked("units drawn at a time"),
+}
+"""Of `tfviz.atlas.recipes.Recipe`, in words."""
 _LIGHT = ("activation", "best_picture", "agreement")
 
 Row = Mapping[str, Any]
@@ -375,6 +389,7 @@ def render(atlas: Atlas, shown: Sequence[_Shown]) -> str:
             for each in shown
         ],
         folder=FOLDER,
+        settings={name: language.gettext(words) for name, words in _SETTINGS.items()},
         strip=_STRIP,
         language=language.current(),
         css=css,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -82,6 +83,10 @@ def data_set(place: Path, most: int | None = None) -> DataSet:
     """
     from tfviz.data import cifar10
 
+    if not place.is_dir() and not tarfile.is_tarfile(place):
+        raise BadFileError(
+            f"{place} is neither a folder of pictures nor CIFAR-10's archive: name one with --pictures."
+        )
     if not place.is_dir() or any(
         (place / name / cifar10.TEST_BATCH).is_file() for name in ("", cifar10.FOLDER)
     ):
@@ -255,7 +260,7 @@ def _is_linear(layer: Any) -> bool:
 def neighbours(values: Array, count: int = NEIGHBOURS) -> list[list[tuple[int, float]]]:
     """Of each unit those whose maxima (pictures, units) correlate most with its own (Pearson, above 0), highest first.
 
-    A unit that makes the same of every picture correlates with none.
+    A unit that makes the same of every picture correlates with none; of fewer than three pictures nothing follows.
     """
     x = values.astype(np.float64) - values.mean(axis=0, dtype=np.float64)
     norm = np.linalg.norm(x, axis=0)
@@ -265,7 +270,7 @@ def neighbours(values: Array, count: int = NEIGHBOURS) -> list[list[tuple[int, f
     for unit, row in enumerate(x.T @ x):
         row[unit] = -np.inf
         row[~varies] = -np.inf
-        order = np.argsort(-row, kind="stable")[: count if varies[unit] else 0]
+        order = np.argsort(-row, kind="stable")[: count if varies[unit] and len(values) > 2 else 0]
         found.append([(int(other), float(row[other])) for other in order if row[other] > 0])
     return found
 

@@ -328,6 +328,6 @@ def _pyarrow() -> Any:
         import pyarrow
     except ModuleNotFoundError as error:
         raise NoPyarrowError(
-            "An atlas is kept in Parquet files: pip install 'tfviz[atlas]' (pyarrow)."
+            "An atlas is kept in Parquet files: pip install -r requirements-atlas.txt (pyarrow)."
         ) from error
     return pyarrow

@@ -3,7 +3,6 @@
 from importlib import import_module
 from pkgutil import iter_modules
 
-from tfviz import backend
 from tfviz.backend import machine
 
 # Not tfviz.method, nor what imports it: it asks Keras for a model when it is imported, which starts a thread of
@@ -11,7 +10,7 @@ from tfviz.backend import machine
 ROOMS = ("tfviz.data", "tfviz.measures", "tfviz.models")
 
 machine.use_one_core()  # before anything is imported that counts the cores
-backend.load()
+import_module("tfviz.experiment.ready")  # the framework
 for name in (
     "skimage.metrics._structural_similarity",
     "scipy.optimize",

@@ -93,7 +93,7 @@ def grade(
         done(failure.task.key, Graded(keys[failure.task.key][0].name, refused=why))
 
     with _running(executor, workers, scheduler) as running:
-        executors.run(tasks, running, done=lambda _: False, keep=keep, failed=failed)
+        executors.run(tasks, running, done=lambda _: False, keep=keep, failed=failed, shared=out)
     return [graded[submission.name] for submission in submissions]
 
 

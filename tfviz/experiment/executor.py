@@ -1,7 +1,8 @@
 """Tasks on processes of this machine, or on machines anywhere: the interface of `concurrent.futures`, and nothing else.
 
 A task is a pure function of what its key hashes. What it returns is kept under that key by the process that asked for
-it, as it comes: a run that was cut goes on, and nothing is done twice.
+it, as it comes: a run that was cut goes on, and nothing is done twice. Until then a copy of the worker's lies in a
+folder that both see, if one is named (`tfviz.experiment.shelf`).
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from tfviz.backend import machine
 from tfviz.errors import TfvizError
 from tfviz.experiment.durations import about
+from tfviz.experiment.shelf import shelf
 
 DEATHS = 3
 """How many workers may die of a task before it is given up."""
@@ -138,6 +141,7 @@ def run(
     failed: Callable[[Failure], None] = _nothing,
     show: Callable[[int, int, str], None] = lambda _done, _total, _note: None,
     heard: Callable[[Any], None] = _nothing,
+    shared: Path | None = None,
 ) -> Failures:
     """Do what is not done, and keep each result as it comes.
 
@@ -151,13 +155,19 @@ def run(
         show: called as tasks end with how many are done, of how many (as far as that is known), and what is going on,
             in words.
         heard: called with what tasks tell, in this thread.
+        shared: a folder that the workers see, too: what one has computed is found there when it dies before that is
+            delivered. None: it is computed again.
 
     Returns:
         Those that failed; the others went on.
 
     Raises:
         SchedulerError: its connection was lost; what came before is kept.
+        OSError: the shared folder cannot be written.
     """
+    stack = ExitStack()
+    elsewhere = isinstance(executor, Workers) and not executor.here  # what may die alone
+    copies = stack.enter_context(shelf(shared)) if shared is not None and elsewhere else None
     progress = _Progress(len(tasks) if isinstance(tasks, Sized) else 0)
     events: SimpleQueue[Any] = SimpleQueue()
     ahead = AHEAD * machine.cores()
@@ -175,7 +185,10 @@ def run(
                 progress.skipped()
                 continue
             seen.add(task.key)
-            future = executor.submit(task.function, *task.arguments)
+            if copies is None:
+                future = executor.submit(task.function, *task.arguments)
+            else:
+                future = executor.submit(copies.computed, task.key, task.function, task.arguments)
             waiting[future] = task
             future.add_done_callback(events.put)
 
@@ -188,7 +201,7 @@ def run(
                 continue
             task = waiting.pop(event)
             try:
-                result = event.result()
+                result = event.result() if copies is None else pickle.loads(event.result())
             except SchedulerError:
                 raise
             except Exception as error:
@@ -197,6 +210,8 @@ def run(
                 say(f"{task.name or task.key}: failed: {failures[-1].reason}")
             else:
                 keep(task, result)
+                if copies is not None:
+                    copies.forget(task.key)
             progress.ended()
             hand_over()
             show(progress.done, progress.total, progress.words(waiting))
@@ -208,6 +223,7 @@ def run(
             future.cancel()
         if isinstance(executor, Workers):
             executor.heard = _nothing
+        stack.close()
     return failures
 
 

@@ -94,6 +94,7 @@ def train_all(
         keep=keep,
         say=say,
         heard=say,
+        shared=out.absolute().parent,
     )
 
 

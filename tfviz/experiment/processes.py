@@ -16,6 +16,7 @@ from typing import Any
 
 from tfviz.backend import machine
 from tfviz.experiment.executor import DEATHS, WorkerDiedError, Workers, answered, packed, unpacked
+from tfviz.files.program import PACKAGE
 
 _READY = "tfviz.experiment.ready"
 
@@ -178,7 +179,16 @@ def forked(ready: str) -> Any:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([ready])
-    forkserver.ensure_running()
+    # Python 3.11's server does not get this process' path, and goes without what it cannot import.
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(PACKAGE.parent), *([before] if before else [])])
+    try:
+        forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
     return context
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -32,8 +33,9 @@ class Reporter:
     """
 
     def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        # Plain lines must stay whole: a log has no width.
-        self.console = console or Console(highlight=False, soft_wrap=True)
+        # Plain lines must stay whole: a log has no width. FORCE_COLOR makes no terminal of it, whose cursor could move.
+        is_terminal = sys.stdout is not None and sys.stdout.isatty()
+        self.console = console or Console(highlight=False, soft_wrap=True, force_terminal=is_terminal)
         self._moves = self.console.is_terminal and not self.console.is_dumb_terminal
         self._clock = clock
         self._bars = Progress(

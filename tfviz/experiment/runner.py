@@ -121,6 +121,7 @@ class Runner:
             keep=keep,
             failed=failed,
             heard=heard_by(self.reporter),
+            shared=self.options.out,
         )
 
     def _todo(self, part: Part) -> executor.Task | PartResult:

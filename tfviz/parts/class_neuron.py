@@ -215,11 +215,12 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
         taken = _("The network takes the pictures of both the published and the falling rate for a “{name}”.")
     elif name in winners["published"]:
         taken = _(
-            "The network takes the picture of the falling rate for a “{name}”, that of the published one not always."
+            "The network takes the picture of the falling rate for a “{name}”, that of the published one not in every "
+            "repeat."
         )
     else:
         taken = _(
-            "The network takes the picture of the falling rate for a “{name}”, that of the published one never."
+            "The network takes the picture of the falling rate for a “{name}”, that of the published one in no repeat."
         )
     gain = findings.numbers["objective_gain"]
     low, high = gain.spread or (gain.value, gain.value)

@@ -446,12 +446,10 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
         nearer = _("With the prior, the spectrum of every class comes nearer to that of natural pictures.")
     else:
         nearer = _("With the prior, not every class comes nearer to the spectrum of natural pictures.")
-    if ends("total_variation")[1] >= ends("total_variation_without")[0]:
-        smoother = _("The prior does not make the picture smoother in every repeat.")
-    elif ends("total_variation_moved")[1] < ends("total_variation")[0]:
-        smoother = _("The prior makes the picture smoother, and the transformations make it smoother still.")
+    if numbers["activation_long"].value > ends("activation")[1]:
+        longer = _("In {steps} steps the logit rises above what {short} steps reach.")
     else:
-        smoother = _("The prior makes the picture smoother; the transformations do not add to that.")
+        longer = _("In {steps} steps the logit does not rise above what {short} steps reach.")
     median = facts["natural"]["slope"][1]
     if off(ends("spectrum_slope"), median)[1] < off(ends("spectrum_slope_without"), median)[0]:
         bent = _("The prior brings the spectrum nearer to that of photographs.")
@@ -530,7 +528,7 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
                 [("", [shown(picture) for picture in arrays["long_prior"]])],
                 [_("step {step}").format(step=step) for step in steps],
             ),
-            smoother,
+            longer.format(steps=number(settings.steps), short=number(settings.short_steps)),
             lambda: live.Steps(
                 steps,
                 [
@@ -572,9 +570,11 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
         ),
         Drawing(
             "weights",
-            _("The first class with other weights of the prior, in fewer steps. {rescaled}").format(
-                rescaled=rescaled
-            ),
+            ngettext(
+                "The first class with other weights of the prior, each in {count} step. {rescaled}",
+                "The first class with other weights of the prior, each in {count} steps. {rescaled}",
+                settings.short_steps,
+            ).format(count=number(settings.short_steps), rescaled=rescaled),
             ngettext(
                 "{count} picture; weight, slope and logit stand over it.",
                 "{count} pictures in a row; weight, slope and logit stand over each.",

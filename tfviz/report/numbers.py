@@ -39,6 +39,14 @@ def network_name(label: str) -> str:
     return f"{NETWORK_NAMES.get(name, name)} {addition}".strip()
 
 
+def network_in_text(label: str) -> Markup:
+    """The same within a sentence: in one piece, but for the user's own, whose name may be long."""
+    if found := _YOURS.fullmatch(label):
+        words = escape(language.gettext("your network “{name}”"))
+        return words.format(name=breakable(found[1]))
+    return isolated(network_name(label))
+
+
 def _yours(text: str) -> str:
     return _YOURS.sub(lambda found: language.gettext("your network “{name}”").format(name=found[1]), text)
 

@@ -38,7 +38,7 @@ from tfviz.report.numbers import (
     isolated,
     like,
     long_date,
-    network_name,
+    network_in_text,
     significant,
     with_network_names,
 )
@@ -471,7 +471,7 @@ def _environment(
         significant=significant,
         exact=exact,
         like=like,
-        network=network_name,
+        network=_in_language(network_in_text),
         num=_in_language(_num),
         networks=_in_language(with_network_names),
         isolated=_in_language(isolated),
