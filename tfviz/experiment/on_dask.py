@@ -56,8 +56,7 @@ class Dask(Workers):
             from distributed.comm.addressing import parse_address, parse_host_port
         except ModuleNotFoundError as error:
             raise SchedulerError(
-                f"--scheduler needs Dask, and {error.name} is not installed: pip install 'distributed>=2026.8,<2027' "
-                "(or tfviz with its extra: tfviz[dask])."
+                f"--scheduler needs Dask, and {error.name} is not installed: pip install -r requirements-atlas.txt."
             ) from error
         for name in ("distributed", "distributed.client"):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is raised
