@@ -75,6 +75,6 @@ PAIRINGS = (
 SWEEPS = {
     "pictures": tuple(Work("class", pictures=n, few=1, many=3) for n in (1, 2, 4, 8, 32)),
     "size": tuple(Work("unit", size=n, few=5, many=25) for n in (128, 448)),
-    "stride": tuple(Work("occlusion", stride=n, few=0, many=1) for n in (64, 32, 8)),
+    "stride": tuple(Work("occlusion", stride=n, few=0, many=1) for n in (32, 8)),
 }
 """Cost against one size at a time."""
