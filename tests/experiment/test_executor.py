@@ -269,7 +269,10 @@ def test_a_scheduler_that_is_not_there_is_one_line(address, why):
 
 def test_without_dask_the_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "dask", None)
-    with pytest.raises(SchedulerError, match="pip install -r requirements-atlas.txt"), workers(scheduler="tcp://a:1"):
+    with (
+        pytest.raises(SchedulerError, match=r"pip install -r requirements-atlas\.txt"),
+        workers(scheduler="tcp://a:1"),
+    ):
         pass
 
 
