@@ -24,6 +24,7 @@ from tfviz.experiment.context import Inputs, OwnNetwork
 from tfviz.experiment.durations import expected, took
 from tfviz.experiment.grading import STATUSES, Verdict, by_kind, summary
 from tfviz.experiment.growing import STOPPED, Growing
+from tfviz.experiment.options import add_own_network, add_weights, add_workers
 from tfviz.experiment.part import Part
 from tfviz.experiment.runner import Options, Runner, takes_any_network
 from tfviz.experiment.store import PartResult, Store
@@ -73,13 +74,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, default=Path("reports"), metavar="DIR", help="output folder (default: reports)"
     )
-    parser.add_argument(
-        "--weights",
-        action="append",
-        default=[],
-        metavar="NAME=FILE",
-        help=f"weights of a network from a file by hand; NAME: {', '.join(CATALOG)}; may be repeated",
-    )
+    add_weights(parser)
     parser.add_argument(
         "--model",
         type=Path,
@@ -93,18 +88,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="names of its classes: text, one a line, or JSON such as imagenet_class_index.json",
     )
-    parser.add_argument(
-        "--model-input",
-        choices=("[0,1]", "[-1,1]", "0..255", "caffe", "torch"),
-        metavar="RANGE",
-        help="in which range it takes pictures, where its first layers do not show it: %(choices)s",
-    )
-    parser.add_argument(
-        "--model-head",
-        choices=("logits", "softmax", "sigmoid", "values"),
-        metavar="HEAD",
-        help="what its last layer returns, where that cannot be found: %(choices)s (values: no classes)",
-    )
+    add_own_network(parser)
     parser.add_argument(
         "--image", type=Path, metavar="FILE", help="your picture in place of the drawn jellyfish"
     )
@@ -141,21 +125,13 @@ def parser() -> argparse.ArgumentParser:
         help="the report also as markdown (report.md, with the figures' files) or notebook (report.ipynb, which "
         "recomputes parts); may be repeated",
     )
-    parser.add_argument("--offline", action="store_true", help="download nothing; use what is cached")
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of every random number (default: 0)"
     )
-    parser.add_argument(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="parts computed at a time, each in a process with its share of the cores; 1: one after the other, here, "
+    add_workers(
+        parser,
+        "parts computed at a time, each in a process with its share of the cores; 1: one after the other, here, "
         f"on all of them (default: as many as cores, {_AT_ONCE} at most; 1 with --train, or where there is a GPU)",
-    )
-    parser.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="compute the parts on the workers of a Dask scheduler, such as tcp://host:8786; they see the same files",
     )
     yours = parser.add_argument_group(
         "whose report it is", "Each of these goes before what report.toml says; `tfviz init` writes one."

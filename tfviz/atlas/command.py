@@ -18,11 +18,11 @@ from tfviz.atlas.recipes import QUICK, RECIPES, Recipe
 from tfviz.data import cifar10
 from tfviz.errors import BadFileError, WeightsUnavailableError
 from tfviz.experiment import executor
+from tfviz.experiment.options import add_own_network, add_weights, add_workers
 from tfviz.files.atomic import remove_unfinished
 from tfviz.files.hashes import json_sha256
 from tfviz.files.program import commit
 from tfviz.models.networks import NETWORKS, TRAINED_HERE
-from tfviz.weights.catalog import CATALOG
 
 if TYPE_CHECKING:
     from tfviz.experiment.progress import Reporter
@@ -87,18 +87,7 @@ def parser(name: str) -> argparse.ArgumentParser:
         help=f"one of {', '.join((*NETWORKS, *TRAINED_HERE))}",
     )
     parser.add_argument("--model", type=Path, metavar="FILE", help="your own network, a .keras file or .h5")
-    parser.add_argument(
-        "--model-input",
-        choices=("[0,1]", "[-1,1]", "0..255", "caffe", "torch"),
-        metavar="RANGE",
-        help="in which range it takes pictures, where its first layers do not show it: %(choices)s",
-    )
-    parser.add_argument(
-        "--model-head",
-        choices=("logits", "softmax", "sigmoid", "values"),
-        metavar="HEAD",
-        help="what its last layer returns, where that cannot be found: %(choices)s",
-    )
+    add_own_network(parser)
     parser.add_argument(
         "--layers",
         nargs="+",
@@ -127,25 +116,11 @@ def parser(name: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--quick", action="store_true", help=f"one short drawing a unit, {_FEW} pictures")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the drawings (default: 0)")
-    parser.add_argument(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="processes, each with its share of the cores (default: a core each)",
+    add_workers(
+        parser,
+        "processes, each with its share of the cores (default: a core each)",
     )
-    parser.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="have Dask's workers do it: the address of its scheduler, tcp://host:8786",
-    )
-    parser.add_argument("--offline", action="store_true", help="download nothing; use what is cached")
-    parser.add_argument(
-        "--weights",
-        action="append",
-        default=[],
-        metavar="NAME=FILE",
-        help=f"weights of a network from a file by hand; NAME: {', '.join(CATALOG)}; may be repeated",
-    )
+    add_weights(parser)
     return parser
 
 

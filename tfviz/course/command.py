@@ -22,6 +22,7 @@ from tfviz.course.rows import MEASURED, Graded, Row
 from tfviz.course.submissions import RefusedError, Submission, find, listing
 from tfviz.errors import BadFileError, WeightsUnavailableError
 from tfviz.experiment.lab import Lab
+from tfviz.experiment.options import add_weights, add_workers
 from tfviz.files.atomic import write_json
 from tfviz.files.reading import read_json
 from tfviz.parts import PARTS
@@ -82,25 +83,11 @@ def parser(name: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, default=Path("grades"), metavar="DIR", help="output folder (default: grades)"
     )
-    parser.add_argument(
-        "--weights",
-        action="append",
-        default=[],
-        metavar="NAME=FILE",
-        help=f"weights of a network from a file by hand; NAME: {', '.join(CATALOG)}; may be repeated",
-    )
+    add_weights(parser)
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="folder with CIFAR-10")
-    parser.add_argument("--offline", action="store_true", help="download nothing; use what is cached")
-    parser.add_argument(
-        "--workers",
-        type=int,
-        metavar="N",
-        help="submissions measured at a time, each on one core (default: all cores)",
-    )
-    parser.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="measure on the workers of a Dask scheduler, such as tcp://host:8786; they see the same files",
+    add_workers(
+        parser,
+        "submissions measured at a time, each on one core (default: all cores)",
     )
     parser.add_argument(
         "--seed",
