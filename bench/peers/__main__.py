@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,22 +82,24 @@ class Contender:
     def ask(self, work: Work) -> float | None:
         """Milliseconds, or None where it does not do such a thing."""
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(work.as_dict()) + "\n")
-        self._process.stdin.flush()
+        with suppress(BrokenPipeError):  # it ended: what it said last is the answer
+            self._process.stdin.write(json.dumps(work.as_dict()) + "\n")
+            self._process.stdin.flush()
         answered: float | None = self._answer()["ms"]
         return answered
 
     def end(self) -> None:
         """No more works."""
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
         self._process.wait()
 
     def _answer(self) -> Any:
         assert self._process.stdout is not None
         if line := self._process.stdout.readline():
             return json.loads(line)
-        raise SystemExit(f"{self.name} ended:\n{self._errors.read_text()[-2000:]}")
+        raise SystemExit(f"{self.name} ended ({self._process.poll()}):\n{self._errors.read_text()[-2000:]}")
 
 
 def measure(contenders: list[Contender], works: list[Work], rounds: int) -> Found:
