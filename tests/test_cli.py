@@ -18,13 +18,14 @@ from tests.forged import forge
 from tfviz import backend, cli
 from tfviz.data import cifar10
 from tfviz.errors import BadFileError, DataUnavailableError, TfvizError
+from tfviz.experiment.durations import expected
 from tfviz.experiment.grading import Verdict
 from tfviz.experiment.growing import BEING_COMPUTED, NOT_YET, STOPPED
 from tfviz.experiment.store import SCHEMA, PartResult, Store
 from tfviz.files import lock, program
 from tfviz.parts import PARTS
+from tfviz.report import environment, personal, printing, publish
 from tfviz.report import page as report
-from tfviz.report import personal, printing, publish
 
 PDF = report.pdf
 
@@ -54,7 +55,8 @@ def templates(tmp_path_factory, monkeypatch):
             '{% from "macros.html" import value, figure %}<p>It is {{ value(result, "sum") }}.</p>'
             '{{ figure(result, "line") }}'
         )
-    monkeypatch.setattr(report, "templates", lambda: folder)
+    for module in (report, environment):
+        monkeypatch.setattr(module, "templates", lambda: folder)
 
     monkeypatch.setattr(report, "pdf", lambda out, page: b"quickly made")
     monkeypatch.setattr(printing, "at_once", lambda: False)
@@ -824,8 +826,11 @@ def test_parts_are_computed_on_several_processes_and_come_out_the_same(tmp_path,
     assert cli.main([*few, str(tmp_path / "two"), "--workers", "2"]) == 0
     printed = capsys.readouterr().out
     assert "Computed on 2 processes with " in printed
-    assert "[1 of 2] training_hardness: done in" in printed
-    assert "[2 of 2] narrow_network: done in" in printed
+    of_names = [part for part in PARTS if part.ID in names]
+    seconds = expected(of_names, {}, quick=True, train=False)
+    longest, other = sorted(names, key=lambda name: seconds[name], reverse=True)
+    assert f"[1 of 2] {longest}: done in" in printed
+    assert f"[2 of 2] {other}: done in" in printed
     one, two = (Store(tmp_path / name).load_all(names) for name in ("one", "two"))
     for name in names:
         assert two[name].status == "done"

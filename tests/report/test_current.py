@@ -10,7 +10,7 @@ from tfviz import language
 from tfviz.experiment.part import Number
 from tfviz.experiment.store import PartResult, Store
 from tfviz.files import program
-from tfviz.report import current, page, printing, publish
+from tfviz.report import current, environment, page, printing, publish
 from tfviz.report.personal import Personal
 
 ORIGIN = {"quick": False, "network": None, "seed": 0, "started": "2026-01-02T03:04:05+00:00", "seconds": 1.0}
@@ -29,7 +29,8 @@ def report(tmp_path, monkeypatch):
     )
     package.mkdir()
     (package / "drawing.py").write_text("width = 1")
-    monkeypatch.setattr(page, "templates", lambda: templates)
+    for module in (page, environment):
+        monkeypatch.setattr(module, "templates", lambda: templates)
     monkeypatch.setattr(current, "PACKAGE", package)
     made = []
 

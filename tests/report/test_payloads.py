@@ -25,7 +25,7 @@ from tfviz.experiment.part import Drawing, Number
 from tfviz.experiment.store import SCHEMA, PartResult, Store
 from tfviz.files.hashes import file_sha256, json_sha256
 from tfviz.files.program import PACKAGE, templates
-from tfviz.report import EXPORTS, page, printing, publish
+from tfviz.report import EXPORTS, environment, page, printing, publish
 from tfviz.report.bibliography import REFERENCES
 from tfviz.report.personal import Personal
 
@@ -112,7 +112,8 @@ def part_with_a_template(tmp_path_factory):
     shutil.copytree(templates(), folder)
     (folder / "parts" / "fake.html").write_text(TEMPLATE)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page, "templates", lambda: folder)
+        for module in (page, environment):
+            patch.setattr(module, "templates", lambda: folder)
         yield
 
 

@@ -46,6 +46,7 @@ from tfviz.files.atomic import UNFINISHED, clear, write_atomically, write_json, 
 from tfviz.files.hashes import file_sha256
 from tfviz.files.program import templates
 from tfviz.files.reading import read_json
+from tfviz.report.environment import environment
 from tfviz.report.numbers import breakable, exact, isolated, network_name, significant
 
 NAME = "atlas.html"
@@ -357,17 +358,8 @@ def _signed(value: float) -> str | None:
 
 def render(atlas: Atlas, shown: Sequence[_Shown]) -> str:
     """atlas.html, in the language in use; errors of Jinja where the atlas lacks what it shows."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates()),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
-    )
-    environment.policies["ext.i18n.trimmed"] = True
-    environment.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    environment.filters.update(
+    pages = environment(trim_blocks=True)
+    pages.filters.update(
         num=lambda value: isolated(significant(value)),
         exact=exact,
         isolated=isolated,
@@ -375,7 +367,7 @@ def render(atlas: Atlas, shown: Sequence[_Shown]) -> str:
     )
     script = (templates() / "atlas.js").read_text(encoding="utf-8").strip()
     css = _css()
-    return environment.get_template("atlas.html").render(
+    return pages.get_template("atlas.html").render(
         atlas=atlas,
         network=network_name(atlas.network),
         layers=shown,

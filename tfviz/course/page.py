@@ -13,17 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from tfviz.course.rows import MEASURED, Graded, Picture, Row
 from tfviz.course.rubric import Rubric
 from tfviz.course.sheets import points_by_part
 from tfviz.course.twins import Twins
 from tfviz.figures import style
 from tfviz.files.atomic import write_text
-from tfviz.files.program import templates
 from tfviz.files.reading import whole_pictures
 from tfviz.parts import PARTS
+from tfviz.report.environment import environment
 from tfviz.report.numbers import network_name, sign
 
 POLICY = "default-src 'none';img-src data:;style-src 'unsafe-inline';base-uri 'none';form-action 'none'"
@@ -71,12 +69,9 @@ def write(graded: Sequence[Graded], rubric: Rubric, twins: Sequence[Twins], out:
 def render(graded: Sequence[Graded], rubric: Rubric, twins: Sequence[Twins]) -> str:
     """The page."""
     certain = {name for each in twins if each.certain for name in each.submissions}
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates()), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters |= {"number": number, "points": points, "title": _title}
-    environment.trim_blocks = environment.lstrip_blocks = True
-    return environment.get_template("grades.html").render(
+    pages = environment(trim_blocks=True)
+    pages.filters |= {"number": number, "points": points, "title": _title}
+    return pages.get_template("grades.html").render(
         submissions=[_shown(each, rubric, each.submission in certain) for each in graded],
         places={each.submission: place for place, each in enumerate(graded, 1)},
         twins=twins,

@@ -31,6 +31,7 @@ from tfviz.files.program import templates as templates
 from tfviz.report import inline, paper, scores
 from tfviz.report.answers import Answer
 from tfviz.report.bibliography import REFERENCES
+from tfviz.report.environment import environment
 from tfviz.report.numbers import (
     breakable,
     exact,
@@ -133,10 +134,10 @@ def render(
     numbered: dict[tuple[str, str], int] = {}
     page = ""
     # The first time through finds the figures' numbers, which a text may name before the figure.
-    for environment in (_environment(medium, folder, numbered), _environment(medium, folder, numbered)):
+    for pages in (_environment(medium, folder, numbered), _environment(medium, folder, numbered)):
         if not page:
-            environment.globals.update(dict.fromkeys(("math", "picture", "drawing"), _nothing))
-        page = environment.get_template("base.html").render(
+            pages.globals.update(dict.fromkeys(("math", "picture", "drawing"), _nothing))
+        page = pages.get_template("base.html").render(
             sections=sections,
             verdicts=verdicts,
             summary=summary(verdicts),
@@ -144,7 +145,7 @@ def render(
             kinds=KINDS,
             scores=scores.of(sections),
             standing_of=scores.standing,
-            hero=_hero(sections, about.personal, environment) if folder or about.personal.hero else None,
+            hero=_hero(sections, about.personal, pages) if folder or about.personal.hero else None,
             about=about,
             common=_common(sections),
             personal=about.personal,
@@ -450,24 +451,14 @@ _COMPILED = _Compiled()
 def _environment(
     medium: Medium, folder: Path | None, numbered: dict[tuple[str, str], int]
 ) -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates()),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=False,
-        lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
-        bytecode_cache=_COMPILED,
-    )
+    made = environment(bytecode_cache=_COMPILED)
     cited: set[str] = set()
 
     def cite(key: str) -> Markup:
         cited.add(key)  # the bibliography, at the end, has what was cited
         return _cite(key)
 
-    environment.policies["ext.i18n.trimmed"] = True
-    environment.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    environment.filters.update(
+    made.filters.update(
         significant=significant,
         exact=exact,
         like=like,
@@ -482,8 +473,8 @@ def _environment(
         # WeasyPrint does not know dir="auto".
         direction=lambda text: "rtl" if from_the_right(text) else "ltr",
     )
-    environment.tests.update(own=is_own)
-    environment.globals.update(
+    made.tests.update(own=is_own)
+    made.globals.update(
         medium=medium,
         cite=cite,
         cited=cited,
@@ -492,7 +483,7 @@ def _environment(
         **_media(medium, folder),
         **_numbering(numbered),
     )
-    return environment
+    return made
 
 
 def _in_language(answer: Callable[..., Any]) -> Callable[..., Any]:
