@@ -3,10 +3,11 @@
     python -m bench.judging [--pictures 2000] [--rounds 5] [--threads 1]
 
 Pictures are random bytes: what they show changes nothing in the cost. Printed for each network are processor seconds
-for 10,000 pictures in the views "flip and shift" (`tfviz.training.evaluate.logits_of`) and the same by
-`keras.Model.predict`: median, smallest and largest; the largest difference of the logits; and how long the
-multiplications alone would take at the rate of a product of two large matrices, measured in every round. Contenders
-take turns in one process. Divided by the number of cores it is the least that a whole machine needs.
+for 10,000 pictures in the views "flip and shift" (`tfviz.training.evaluate.logits_of`, of the network with its batch
+norms folded into its convolutions) and the same by `keras.Model.predict`, of the network as it is: median, smallest and
+largest; the largest difference of the logits; and how long the multiplications alone would take at the rate of a
+product of two large matrices, measured in every round. Contenders take turns in one process. Divided by the number of
+cores it is the least that a whole machine needs.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def main() -> dict[str, dict[str, list[float]]]:
     tf.config.threading.set_inter_op_parallelism_threads(1 if arguments.threads else 0)
     from tfviz.measures.costs import layer_costs
     from tfviz.models import cifar
+    from tfviz.models.folding import folded
     from tfviz.training.augment import with_margins
     from tfviz.training.evaluate import logits_of
 
@@ -70,9 +72,10 @@ def main() -> dict[str, dict[str, list[float]]]:
     found: dict[str, dict[str, list[float]]] = {}
     for name, path in cifar.BUNDLED.items():
         model = cifar.load(name, path)
+        fewer = folded(model)
         products = _WHOLE * _VIEWS * sum(cost.multiplications for cost in layer_costs(model))
         contenders: dict[str, Callable[[], Any]] = {
-            "tfviz": lambda model=model: logits_of(model, pictures, "flip and shift"),
+            "tfviz": lambda model=fewer: logits_of(model, pictures, "flip and shift"),
             "predict": lambda model=model: by_predict(model, pictures),
         }
         logits = [run() for run in contenders.values()]  # compiled

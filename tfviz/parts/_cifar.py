@@ -120,6 +120,7 @@ def run(network: str, settings: Settings, context: Context) -> Findings:
     """
     backend.load()
     from tfviz.models import cifar
+    from tfviz.models.folding import folded
     from tfviz.training.evaluate import judge, logits_of
 
     trained = _trained(network, context)
@@ -129,7 +130,7 @@ def run(network: str, settings: Settings, context: Context) -> Findings:
     arrays: dict[str, Array] = {}
     if context.inputs.data_dir is not None:
         test = cifar10.read_test_batch(context.inputs.data_dir)
-        logits = logits_of(cifar.load(network, trained.weights), test.pictures, record.test.views)
+        logits = logits_of(folded(cifar.load(network, trained.weights)), test.pictures, record.test.views)
         judged = judge(logits, test.labels)
         accuracy, loss, confusion, tested_on = judged.accuracy, judged.loss, judged.confusion, test.source
         said = logits.argmax(axis=1)
@@ -651,6 +652,7 @@ def _of_sample(network: str, record: Record, tested_on: str, accuracy: float, la
         NotHandedInError: the accuracy is too far from the sample's.
     """
     from tfviz.models import cifar
+    from tfviz.models.folding import folded
     from tfviz.training.evaluate import judge, logits_of
 
     try:
@@ -664,7 +666,7 @@ def _of_sample(network: str, record: Record, tested_on: str, accuracy: float, la
         count = min(_SAMPLE, len(test.labels))
         chosen = np.random.default_rng(lab.seed).choice(len(test.labels), count, replace=False)
         labels = test.labels[chosen]
-        model = cifar.load(network, cifar.BUNDLED[network])
+        model = folded(cifar.load(network, cifar.BUNDLED[network]))
         found = judge(logits_of(model, test.pictures[chosen], record.test.views), labels)
         losses = -np.log(np.maximum(found.probabilities[np.arange(count), labels], np.finfo(np.float32).tiny))
         return {"accuracy": found.accuracy, "loss": found.loss, "deviation": float(losses.std()), "n": count}
