@@ -1,4 +1,4 @@
-// One of the page's sections is shown, by the address: none, #layer, #layer/unit. What the files of a layer and of a unit
+// One of the page's sections is shown, by the address: none, #layer, #layer/unit, #layer/unit,layer/unit. What the files of a layer and of a unit
 // say becomes text and attributes only: no HTML is made of strings.
 const all = (css, root = document) => [...root.querySelectorAll(css)];
 const one = (css, root = document) => root.querySelector(css);
@@ -18,15 +18,26 @@ const title = document.title;
 
 const isDrawn = (layer, unit) => layer.drawn.some(([first, last]) => first <= unit && unit <= last);
 const file = (layer, unit, kind) => `${layer.folder}/${unit}.${kind}`;
-const addressOf = (layer, unit) => '#' + encodeURIComponent(layer.name).replaceAll('%2F', '/') + (unit === undefined ? '' : '/' + unit);
+const partOf = ({ layer, unit }) => encodeURIComponent(layer.name).replaceAll('%2F', '/') + (unit === undefined ? '' : '/' + unit);
+const addressOf = (layer, unit) => '#' + partOf({ layer, unit });
 const nameOf = (layer, unit) => unit === undefined ? layer.name : `${layer.name}/${unit}`;
 
 // {layer, unit} of a text; a layer's name may have slashes. undefined: there is none.
-const read = text => {
+const readOne = text => {
   if (known.has(text)) return { layer: known.get(text) };
   const [, name, unit] = /^(.*)\/(\d{1,9})$/s.exec(text) || [];
   const layer = known.get(name);
   return layer && isDrawn(layer, +unit) ? { layer, unit: +unit } : undefined;
+};
+// Likewise, and {beside}, a unit that it is shown beside; a layer's name may have commas.
+const read = text => {
+  const single = readOne(text);
+  if (single) return single;
+  for (let at = text.indexOf(','); at >= 0; at = text.indexOf(',', at + 1)) {
+    const beside = readOne(text.slice(0, at)), place = readOne(text.slice(at + 1));
+    if (beside?.unit !== undefined && place?.unit !== undefined) return { ...place, beside };
+  }
+  return undefined;
 };
 const here = () => {
   const text = location.hash.slice(1);
@@ -158,20 +169,21 @@ const showLayer = async ({ layer }) => {
 // A unit of any layer with its picture, if it is in the atlas.
 const linked = ({ layer: name, unit, said }) => {
   const layer = known.get(name), there = layer && isDrawn(layer, unit);
-  const called = bdi(`${name}/`); // a line breaks before the unit's number, not within it
-  called.append(make('wbr'), String(unit));
+  const called = bdi(''); // a line breaks between the words of a name and before the unit's number, not within them
+  called.append(...`${name}/`.split(/(?<=[/_.-])/).flatMap(word => [word, make('wbr')]), String(unit));
   const words = make('span', {}, called, make('small', {}, bdi(said ?? '')));
   if (!there) return make('span', { className: 'absent' }, words);
   const picture = image(layer, file(layer, unit, 'webp'));
   picture.loading = 'lazy';
   return make('a', { href: addressOf(layer, unit) }, picture, words);
 };
-const showUnit = async ({ layer, unit }) => {
-  const [data] = await Promise.all([load(file(layer, unit, 'js')), prepared(layer)]);
+const sides = one('.sides', unitView), sheet = sides.firstElementChild.cloneNode(true);
+const showUnit = async ({ layer, unit, beside }) => {
+  const both = [...beside ? [beside] : [], { layer, unit }];
+  const [, ...data] = await Promise.all([prepared(layer), ...both.map(each => load(file(each.layer, each.unit, 'js')))]);
   return () => {
-    const name = nameOf(layer, unit), at = wall.order.findIndex(place => wall.units[place] === unit);
+    const at = wall.order.findIndex(place => wall.units[place] === unit);
     wall.current = at;
-    one('h1 bdi', unitView).textContent = name;
     [['.before', at - 1], ['.after', at + 1]].forEach(([css, place]) => {
       const link = one(css, unitView), other = wall.units[wall.order[place]];
       link.hidden = other === undefined;
@@ -182,42 +194,77 @@ const showUnit = async ({ layer, unit }) => {
     const up = one('.up', unitView);
     up.href = addressOf(layer);
     up.textContent = fill(layerView.dataset.say, { layer: layer.name });
-
-    one('.drawings', unitView).replaceChildren(...data.drawings.map((drawing, i) => {
-      const alt = fill(unitView.dataset.drawing, { number: i + 1, unit: name });
-      const picture = image(layer, drawing.picture ?? file(layer, unit, 'webp'), alt);
-      return make('figure', {}, picture, make('figcaption', {}, fill(unitView.dataset.activation, { value: drawing.said ?? '–' })));
-    }));
-    all('.bars tr', unitView).forEach(row => {
-      const bar = data.bars.find(each => row.className === each.name);
-      row.hidden = !bar;
-      if (!bar) return;
-      one('i', row).style.inlineSize = bar.share + '%';
-      one('.n', row).textContent = bar.said;
-    });
-    all('.facts dd', unitView).forEach(fact => {
-      const said = data.facts[fact.className];
-      fact.hidden = fact.previousElementSibling.hidden = said === null;
-      fact.replaceChildren(bdi(said ?? ''));
-    });
-    one('.exemplars > div', unitView).replaceChildren(...data.exemplars.map(each => {
-      const alt = fill(unitView.dataset.patch, { unit: name, picture: each.name });
-      return make('figure', {}, image(layer, each.picture, alt), make('figcaption', {},
-        make('bdi', {}, each.name), make('small', {}, bdi(`${each.said ?? '–'} (${each.row}, ${each.column})`))));
-    }));
-    const lacks = [];
-    ['exemplars', 'incoming', 'outgoing', 'neighbours'].forEach(part => {
-      const box = one('.' + part, unitView);
-      box.hidden = data[part].length === 0;
-      if (box.hidden) lacks.push(one('h2', box).textContent);
-      if (part !== 'exemplars') one('.links', box).replaceChildren(...data[part].map(linked));
-    });
-    const lack = one('.lacks', unitView);
-    lack.hidden = lacks.length === 0;
-    one('span', lack).textContent = lacks.join('; ') + '.';
+    keepButton.hidden = beside !== undefined;
+    said.textContent = '';
+    sides.replaceChildren(...both.map(() => sheet.cloneNode(true)));
+    const longest = both.every(each => each.layer === layer) ? Math.max(...data.map(each => each.largest)) : 0;
+    both.forEach((each, i) => fillSheet(sides.children[i], each, data[i], longest ? data[i].largest / longest : 1));
     return unitView;
   };
 };
+const fillSheet = (view, { layer, unit }, data, length) => {
+  const name = nameOf(layer, unit);
+  one('h1 bdi', view).textContent = name;
+  one('.drawings', view).replaceChildren(...data.drawings.map((drawing, i) => {
+    const alt = fill(unitView.dataset.drawing, { number: i + 1, unit: name });
+    const picture = image(layer, drawing.picture ?? file(layer, unit, 'webp'), alt);
+    const save = make('a', { href: picture.src, download: `${name.replace(/[^\p{L}\p{N}_.-]+/gu, '-')}-${i + 1}.webp` }, unitView.dataset.save);
+    save.setAttribute('aria-label', fill(unitView.dataset.saveOne, { number: i + 1, unit: name }));
+    return make('figure', {}, picture, make('figcaption', {}, fill(unitView.dataset.activation, { value: drawing.said ?? '–' }), ' ', save));
+  }));
+  all('.bars tr', view).forEach(row => {
+    const bar = data.bars.find(each => row.className === each.name);
+    row.hidden = !bar;
+    if (!bar) return;
+    one('i', row).style.inlineSize = bar.share * length + '%';
+    one('.n', row).textContent = bar.said;
+  });
+  all('.facts dd', view).forEach(fact => {
+    const words = data.facts[fact.className];
+    fact.hidden = fact.previousElementSibling.hidden = words === null;
+    fact.replaceChildren(bdi(words ?? ''));
+  });
+  one('.agreed', view).hidden = data.facts.agreement === null;
+  one('.exemplars > div', view).replaceChildren(...data.exemplars.map(each => {
+    const alt = fill(unitView.dataset.patch, { unit: name, picture: each.name });
+    return make('figure', {}, image(layer, each.picture, alt), make('figcaption', {},
+      make('bdi', {}, each.name), make('small', {}, bdi(`${each.said ?? '–'} (${each.row}, ${each.column})`))));
+  }));
+  const lacks = [];
+  ['exemplars', 'incoming', 'outgoing', 'neighbours'].forEach(part => {
+    const box = one('.' + part, view);
+    box.hidden = data[part].length === 0;
+    if (box.hidden) lacks.push(one('h2', box).textContent);
+    if (part !== 'exemplars') one('.links', box).replaceChildren(...data[part].map(linked));
+  });
+  const lack = one('.lacks', view);
+  lack.hidden = lacks.length === 0;
+  one('span', lack).textContent = lacks.join('; ') + '.';
+};
+
+// The link of what is shown, and the unit that those that are chosen next are shown beside.
+const copyLink = one('.copy', unitView), keepButton = one('.keep', unitView), said = one('[aria-live]', unitView), keptLine = one('.kept');
+copyLink.hidden = !navigator.clipboard;
+copyLink.addEventListener('click', async () => {
+  try {
+    await navigator.clipboard.writeText(location.href);
+    said.textContent = copyLink.dataset.say;
+  } catch { said.textContent = location.href; }
+});
+let kept;
+const keep = place => {
+  kept = place;
+  keptLine.hidden = !kept;
+  if (kept) one('span', keptLine).textContent = fill(keptLine.dataset.say, { unit: nameOf(kept.layer, kept.unit) });
+};
+keepButton.addEventListener('click', () => {
+  keep({ layer: shown.layer, unit: shown.unit });
+  location.hash = addressOf(shown.layer);
+});
+one('button', keptLine).addEventListener('click', () => {
+  keep();
+  if (shown?.beside) location.hash = addressOf(shown.layer, shown.unit);
+});
 const showHome = () => () => home;
 const showLost = () => () => {
   one('bdi', lost).textContent = here();
@@ -227,13 +274,18 @@ const showLost = () => () => {
 let turn = 0, shown;
 const go = async () => {
   const mine = ++turn, place = here() === '' ? {} : read(here());
+  if (place?.beside) keep(place.beside);
+  else if (kept && place?.unit !== undefined && (place.layer !== kept.layer || place.unit !== kept.unit)) {
+    place.beside = kept;
+    history.replaceState(null, '', `#${partOf(kept)},${partOf(place)}`);
+  }
   const show = !place ? showLost : place.unit !== undefined ? showUnit : place.layer ? showLayer : showHome;
   const ready = await Promise.resolve(show(place)).catch(showLost);
   if (mine !== turn) return; // another address came meanwhile
   const view = ready(), first = shown === undefined, before = shown;
   [home, layerView, unitView, lost].forEach(section => { section.hidden = section !== view; });
   document.documentElement.classList.remove('waiting');
-  document.title = [...view === home ? [] : [one('h1', view).textContent], title].join(' – ');
+  document.title = [...view === home ? [] : [all('h1', view).map(heading => heading.textContent).join(', ')], title].join(' – ');
   shown = place;
   scrollTo(0, 0);
   if (view === layerView && before?.layer === place.layer && before.unit !== undefined) {
@@ -243,7 +295,7 @@ const go = async () => {
     link?.focus({ preventScroll: true });
     link?.scrollIntoView({ block: 'center' });
   } else if (!first && document.activeElement !== find) {
-    one('h1', view).focus({ preventScroll: true });
+    all('h1', view).at(-1).focus({ preventScroll: true });
   }
 };
 
@@ -294,6 +346,12 @@ search.addEventListener('keydown', e => {
   to.focus();
 });
 
+// Those who speak to the machine, or whose keyboards slip, can turn the one key without another off (WCAG 2.1.4).
+const slash = one('footer input');
+try {
+  slash.checked = localStorage.getItem('atlas-slash') !== 'off';
+  slash.addEventListener('change', () => localStorage.setItem('atlas-slash', slash.checked ? 'on' : 'off'));
+} catch { /* a browser that keeps nothing: it is asked again on the next visit */ }
 document.addEventListener('keydown', e => {
   if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented) return;
   const typing = e.target.closest('input, select');
@@ -304,7 +362,7 @@ document.addEventListener('keydown', e => {
     } else if (e.target === sort) return;
     else if (shown?.layer) location.hash = shown.unit === undefined ? '' : addressOf(shown.layer);
     else if (!shown) location.hash = '';
-  } else if (e.key === '/' && !typing) {
+  } else if (e.key === '/' && slash.checked && !typing) {
     e.preventDefault();
     find.focus();
     find.select();
@@ -315,6 +373,12 @@ document.addEventListener('keydown', e => {
 });
 // Printing takes what is there.
 addEventListener('beforeprint', () => all(':scope > div', list).forEach(fillBlock));
+// Without a script these lead to the plain pages.
+all('.layers > li').forEach(item => {
+  const layer = known.get(item.id);
+  one('h2 a', item).href = addressOf(layer);
+  all('.strip a', item).forEach(tile => { tile.href = addressOf(layer, +tile.textContent); });
+});
 history.scrollRestoration = 'manual';
 addEventListener('hashchange', go);
 go();

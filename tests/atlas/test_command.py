@@ -172,6 +172,38 @@ def test_units_that_cannot_be_drawn_are_said_and_the_others_go_on(ask, monkeypat
     assert len(list(table.rows(ask.out))) == 6
 
 
+def test_why_units_are_missing_is_kept_until_they_are_there(ask, monkeypatch):
+    """Also where another layer is asked for, and where the run is cut."""
+    before, written = making.draw, table.write
+
+    def draw(network, path, units, *more):
+        if path == "c1" and 3 in units:
+            raise ValueError("no such luck")
+        return before(network, path, units, *more)
+
+    def cut(out, key, rows):
+        written(out, key, rows)
+        if rows[0]["layer"] == "a" and len(rows) == 3:
+            raise KeyboardInterrupt
+
+    def reasons():
+        return list(table.Atlas.open(ask.out).failed.values())
+
+    monkeypatch.setattr(making, "draw", draw)
+    monkeypatch.setattr(table, "write", cut)
+    with pytest.raises(KeyboardInterrupt):
+        ask()
+    assert reasons() == ["ValueError: no such luck"]
+    monkeypatch.setattr(table, "write", written)
+    assert ask(layers=["c2"])[0]
+    assert reasons() == ["ValueError: no such luck"]
+    assert "no such luck" in (ask.out / "atlas.html").read_text()
+    monkeypatch.setattr(making, "draw", before)
+    assert ask(layers=["c1"])[0]
+    assert reasons() == []
+    assert "no such luck" not in (ask.out / "atlas.html").read_text()
+
+
 def test_units_without_a_finite_number_are_said(ask, monkeypatch):
     before = making.Layer.activations
     monkeypatch.setattr(making.Layer, "activations", lambda self, seen: before(self, seen) * np.nan)

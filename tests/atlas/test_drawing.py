@@ -8,9 +8,10 @@ from keras import ops
 from tests.atlas.tiny import SIDE, network
 from tfviz.atlas.drawing import Drawer, Layer
 from tfviz.atlas.recipes import QUICK, RECIPES
+from tfviz.method.window import Ways
 from tfviz.models.own import before_activation, use
 
-STILL = replace(RECIPES["fourier"], shift=0.0, scale=0.0, degrees=0.0, steps=100)
+STILL = replace(RECIPES["fourier"], shift=0.0, scale=0.0, degrees=0.0, steps=200)
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,30 @@ def test_what_is_seen_is_the_receptive_field(model):
     assert [Layer(model, path).seen for path in ("c1", "a", "c2", "head")] == [(5, 5), (9, 9), (19, 19), SIDE]
 
 
+def test_where_only_the_whole_network_can_be_computed_the_field_alone_is_drawn(model, monkeypatch):
+    """A layer of the user's own kind: no part of the network can be computed for itself, the fields are known."""
+    parts = {path: Layer(model, path) for path in ("c1", "a", "c2", "head")}
+    monkeypatch.setattr(Ways, "window", lambda *_: None)
+    random = np.random.default_rng(0)
+    for path, part in parts.items():
+        whole = Layer(model, path)
+        assert (whole.corner, whole.seen, whole.field) == (part.corner, part.seen, part.field)
+        seen = random.random((2, *part.seen, 3), np.float32)
+        np.testing.assert_allclose(whole.activations(seen), part.activations(seen), rtol=1e-4, atol=1e-5)
+    drawn = Drawer(Layer(model, "c1"), STILL, 4)([0, 1, 2, 3], 0, 0)
+    np.testing.assert_allclose(drawn, Drawer(parts["c1"], STILL, 4)([0, 1, 2, 3], 0, 0), atol=0.02)
+
+
+def test_what_units_of_the_resnet_see():
+    """3 x 3 convolutions, one of them pooled by 2: 3, 3 + 2, 5 + 1 + 2 * 2 and so on, of 32 x 32."""
+    from tfviz.models import cifar
+
+    resnet = cifar.load("cifar_resnet", cifar.BUNDLED["cifar_resnet"])
+    fields = {"stem": 3, "stem2": 5, "stage1_block1_conv1": 10, "stage1_block1_conv2": 14}
+    for path, size in fields.items():
+        assert Layer(resnet, path).seen == Layer(resnet, path).field == (size, size)
+
+
 def test_bound_of_an_affine_unit_is_reached_by_its_closed_form(model):
     """The unit is b + sum k (2 x - 1): the bound is b + sum |k|, reached where x is 1 under a positive k."""
     layer = Layer(model, "c1")
@@ -49,6 +74,15 @@ def test_other_units_have_no_closed_form(model, path):
     assert Layer(model, path).bounds([0]) is None
 
 
+def test_a_unit_behind_a_convolution_with_a_relu_of_its_own_has_no_closed_form():
+    x = keras.Input((16, 14, 3))
+    first = keras.layers.Conv2D(2, 3, activation="relu", name="first")
+    made = keras.Model(x, keras.layers.Conv2D(2, 3, name="second")(first(x)))
+    used = use(made, pictures="[0,1]")
+    assert Layer(used, "second").bounds([0]) is None
+    assert Layer(used, "first").bounds([0]) is not None
+
+
 def test_drawings_come_near_the_bound(model):
     layer = Layer(model, "c1")
     drawn = Drawer(layer, STILL, 4)([0, 1, 2, 3], 0, 0)
@@ -58,7 +92,7 @@ def test_drawings_come_near_the_bound(model):
     reached = layer.activations(drawn).diagonal()
     bounds = layer.bounds(range(4))
     assert (reached < bounds).all()
-    assert (reached > 0.8 * bounds).all()
+    assert (reached > 0.75 * bounds).all()
 
 
 @pytest.mark.parametrize("kind", list(RECIPES))
@@ -93,6 +127,19 @@ def test_grey_networks_are_drawn_in_grey(kind):
     reached = layer.activations(drawn)[[0, 1], [0, 2]]
     assert (reached > layer.activations(np.full((1, 5, 5, 1), 0.5))[0, [0, 2]]).all()
     assert (reached < layer.bounds([0, 2])).all()
+
+
+def test_a_unit_that_grey_does_not_excite_is_drawn_all_the_same():
+    """Behind a ReLU that lets through only what is brighter than 0.6: from grey no gradient leads anywhere."""
+    x = keras.Input((12, 12, 3))
+    y = keras.layers.Conv2D(1, 3, activation="relu", name="gate")(keras.layers.Rescaling(1.0)(x))
+    built = keras.Model(x, keras.layers.Conv2D(1, 3, name="c")(y))
+    built.get_layer("gate").set_weights([np.full((3, 3, 3, 1), 1 / 27), np.array([-0.6])])
+    built.get_layer("c").set_weights([np.full((3, 3, 1, 1), 1 / 9), np.zeros(1)])
+    layer = Layer(use(built, pictures="[0,1]"), "c")
+    assert layer.activations(np.full((1, 5, 5, 3), 0.5))[0, 0] == 0
+    drawn = Drawer(layer, QUICK["fourier"], 1)([0], 0, 0)
+    assert 0.3 < layer.activations(drawn)[0, 0] <= 0.4 + 1e-6  # white gives 1 - 0.6
 
 
 def test_starts_of_their_own_lead_to_pictures_that_differ(model):

@@ -162,6 +162,15 @@ def test_orders_are_highest_first_and_name_only_who_has_the_number(tmp_path):
     )
 
 
+def test_a_field_larger_than_the_pictures_is_not_said_to_be_seen(tmp_path):
+    written(tmp_path, {"deep": 1}, size=(300, 224))
+    about = " ".join(soup(tmp_path).find(id="deep").find(class_="about").text.split())
+    assert (
+        "The receptive field has 300 × 224 pixels, no fewer than the network’s pictures, 224 × 224." in about
+    )
+    assert "Each sees" not in about
+
+
 def test_what_has_not_changed_is_not_taken_out_again(tmp_path, monkeypatch):
     written(tmp_path, {"conv1": 40, "conv2": 8})
     taken = []
@@ -172,7 +181,9 @@ def test_what_has_not_changed_is_not_taken_out_again(tmp_path, monkeypatch):
         write_unit(place, row, chunk)
 
     monkeypatch.setattr(page, "_write_unit", noted)
-    before = {path: path.read_bytes() for path in tmp_path.rglob("page/**/*") if path.is_file()}
+    # The plain pages are written again: what they say of other layers, and in which language, may be new.
+    before = {path: path.read_bytes() for path in tmp_path.glob("page/*/*.[jw]*")}
+    assert len(before) == 2 * (40 + 8) + 2
     page.write(tmp_path)
     assert taken == []
     (folder(tmp_path, "conv1") / "17.webp").unlink()
@@ -185,8 +196,10 @@ def test_what_has_not_changed_is_not_taken_out_again(tmp_path, monkeypatch):
     page.write(tmp_path)
     assert taken == [("conv2", 0)]
     assert (folder(tmp_path, "conv2") / "0.webp").read_bytes() == row["drawings"][0]
-    assert sorted(path.name for path in folder(tmp_path, "conv2").iterdir()) == ["0.js", "0.webp", "layer.js"]
-    after = {path: path.read_bytes() for path in before if path.exists() and "conv1" in path.parent.name}
+    assert sorted(path.name for path in folder(tmp_path, "conv2").iterdir()) == [
+        *("0.js", "0.webp", "layer.js", "units-0.html"),
+    ]
+    after = {path: path.read_bytes() for path in before if "conv1" in path.parent.name}
     assert after == {path: before[path] for path in after}
 
 
@@ -204,6 +217,7 @@ def test_what_is_no_longer_of_the_atlas_goes_and_nothing_else(tmp_path):
     assert kept == {
         "layer.js",
         "notes.txt",
+        "units-0.html",
         *(f"{unit}.{kind}" for unit in range(10) for kind in ("js", "webp")),
     }
 
@@ -313,6 +327,12 @@ def test_hostile_words_stay_words(tmp_path):
         "constructor",
     ]
     assert said(folder(out, layer) / "0.js")["exemplars"][0]["name"] == HOSTILE
+    plain = BeautifulSoup((folder(out, layer) / "units-0.html").read_text(encoding="utf-8"), "html.parser")
+    assert plain.find_all(["script", "iframe", "object", "embed", "base"]) == []
+    assert [name for tag in plain.find_all(True) for name in tag.attrs if name.startswith("on")] == []
+    assert {image["src"] for image in plain.find_all("img")} == {"0.webp"}
+    assert plain.h2.text == f"{layer}/0"
+    assert plain.find("dd", string=re.compile("onerror")) or HOSTILE in plain.dl.text
 
 
 def test_the_policy_lets_in_what_the_page_has_and_nothing_else(out):
@@ -405,7 +425,7 @@ def test_by_keyboard_alone(opened, out):
     shown.keyboard.press("Enter")
     at(shown, "base/conv5_block3", "#base/conv5_block3")
     until(shown, "document.querySelector('.wall a')")
-    shown.locator("[type=checkbox]").focus()
+    shown.locator(".layer [type=checkbox]").focus()
     shown.keyboard.press("Tab")
     assert focused(shown) == "0"
     for key, unit in (
@@ -441,6 +461,92 @@ def test_by_keyboard_alone(opened, out):
     assert shown.evaluate(
         "[...document.querySelectorAll('.wall [tabindex=\"0\"]')].map(a => a.hash).join()"
     ) == ("#base/conv5_block3/28")
+
+
+def test_the_key_without_another_can_be_turned_off(opened, out):
+    shown = opened(out)
+    at(shown, "Atlas of AlexNet")
+    shown.uncheck("footer [type=checkbox]")
+    shown.locator("h1:visible").focus()
+    shown.keyboard.press("/")
+    assert focused(shown) == "Atlas of AlexNet"
+    shown.reload()
+    at(shown, "Atlas of AlexNet")
+    assert not shown.is_checked("footer [type=checkbox]")
+    shown.check("footer [type=checkbox]")
+    shown.locator("h1:visible").focus()
+    shown.keyboard.press("/")
+    assert shown.evaluate("document.activeElement.type") == "search"
+
+
+def headings(shown):
+    return shown.locator("h1:visible").all_inner_texts()
+
+
+def test_two_units_beside_each_other(opened, out):
+    shown = opened(out, "#conv1/4")
+    at(shown, "conv1/4")
+    assert headings(shown) == ["conv1/4"]
+    shown.click("text=Compare with another unit")
+    at(shown, "conv1", "#conv1")
+    assert (
+        shown.locator(".kept").inner_text().startswith("What you choose is shown beside \u2068conv1/4\u2069.")
+    )
+    shown.fill("[type=search]", "שכבה/2")
+    shown.keyboard.press("Enter")
+    until(shown, "document.querySelectorAll('.unit article').length === 2")
+    assert headings(shown) == ["conv1/4", "שכבה/2"]
+    assert shown.evaluate("decodeURIComponent(location.hash)") == "#conv1/4,שכבה/2"
+    assert shown.title() == "conv1/4, שכבה/2 – Atlas of AlexNet"
+    assert focused(shown) == "שכבה/2"
+    first, second = (said(folder(out, *unit[:1]) / f"{unit[1]}.js") for unit in (("conv1", 4), ("שכבה", 2)))
+    for article, data in zip(shown.locator(".unit article").all(), (first, second), strict=True):
+        assert article.locator(".bars .n").all_inner_texts() == [each["said"] for each in data["bars"]]
+        assert article.locator(".exemplars bdi").first.inner_text() == data["exemplars"][0]["name"]
+    shown.keyboard.press("ArrowRight")  # the second moves, the first stays
+    until(shown, "decodeURIComponent(location.hash) === '#conv1/4,שכבה/3'")
+    shown.go_back()
+    until(shown, "decodeURIComponent(location.hash) === '#conv1/4,שכבה/2'")
+    shown.click("text=Stop comparing")
+    at(shown, "שכבה/2", "#שכבה/2")
+    assert headings(shown) == ["שכבה/2"]
+    assert not shown.locator(".kept").is_visible()
+    shown.evaluate("location.hash = '#conv1/5'")
+    at(shown, "Not in this atlas")
+    shown.evaluate("location.hash = '#conv1/5,conv1/4'")
+    at(shown, "Not in this atlas")
+
+
+def test_bars_of_two_units_of_a_layer_have_one_scale(opened, tmp_path):
+    activations = {0: 10.0, 1: 40.0}
+
+    def change(row):
+        return {**row, "activation": activations[row["unit"]], "best_picture": 5.0, "bound": None}
+
+    # A comma in the name of a layer is not the one between two units.
+    shown = opened(written(tmp_path, {"a,b/1": 2}, change=change), "#a,b/1/0,a%2Cb/1/1")
+    until(shown, "document.querySelectorAll('.unit article').length === 2")
+    assert headings(shown) == ["a,b/1/0", "a,b/1/1"]
+    widths = [bar.bounding_box()["width"] for bar in shown.locator(".bars i:visible").all()]
+    assert [width / max(widths) for width in widths] == pytest.approx([0.25, 0.125, 1, 0.125], abs=0.02)
+
+
+def test_a_link_and_pictures_are_taken_along(opened, out, tmp_path):
+    shown = opened(out, "#base/conv5_block3/4", permissions=["clipboard-read", "clipboard-write"])
+    at(shown, "base/conv5_block3/4")
+    shown.click("text=Copy the link")
+    until(shown, "document.querySelector('.unit [aria-live]').textContent === 'Copied'")
+    assert shown.evaluate("navigator.clipboard.readText()") == shown.url
+    row = next(row for row in table.rows(out, ["base/conv5_block3"]) if row["unit"] == 4)
+    saves = shown.locator(".drawings a")
+    assert saves.evaluate_all("links => links.map(link => link.download)") == [
+        f"base-conv5_block3-4-{number}.webp" for number in (1, 2)
+    ]
+    assert content(saves.last.get_attribute("href")) == row["drawings"][1]
+    with shown.expect_download() as download:
+        saves.last.click()
+    assert download.value.path().read_bytes() == row["drawings"][1]
+    assert saves.first.get_attribute("href").endswith(f"/{page.folder_name('base/conv5_block3')}/4.webp")
 
 
 def test_a_unit_by_its_address_loads_no_wall(opened, out):
@@ -503,7 +609,7 @@ def test_sorted_and_turned_round(opened, tmp_path):
     shown.select_option("select", "activation")
     until(shown, "document.querySelector('.wall a').hash === '#conv1/2'")
     assert tiles() == ["2 4", "3 3", "0 2", "1"]
-    shown.check("[type=checkbox]")
+    shown.check(".layer [type=checkbox]")
     until(shown, "document.querySelector('.wall a').hash === '#conv1/0'")
     assert tiles() == ["0 2", "3 3", "2 4", "1"]
     assert shown.evaluate("[...document.querySelectorAll('option')].map(o => o.disabled).join()") == (
@@ -534,7 +640,7 @@ def test_evidence(opened, out):
     for link, each in zip(links, data["outgoing"], strict=True):
         assert link.inner_text().split() == [f"base/conv5_block3/{each['unit']}", each["said"]]
         # A number is not broken.
-        assert link.locator("bdi").first.inner_html() == f"base/conv5_block3/<wbr>{each['unit']}"
+        assert link.locator("bdi").first.inner_html() == f"base/<wbr>conv5_<wbr>block3/<wbr>{each['unit']}"
     neighbours = shown.locator(".neighbours .links > *")
     # Of a unit that is not in the atlas only the name.
     assert [each.evaluate("e => e.tagName") for each in neighbours.all()] == [
@@ -632,8 +738,8 @@ def test_a_wall_holds_the_tiles_near_the_window(opened, tmp_path):
     tall = shown.evaluate("document.documentElement.scrollHeight")
     for share in (0.3, 0.6, 1.0):
         shown.evaluate(f"scrollTo(0, {share} * document.documentElement.scrollHeight)")
-        near = "document.elementFromPoint(60, 400)?.closest('.wall a')"
-        until(shown, f"{near} !== null && {near} !== undefined")
+        # One of the two points is not between two rows of tiles.
+        until(shown, "[400, 420].some(y => document.elementFromPoint(60, y)?.closest('.wall a'))")
         until(shown, f"document.querySelectorAll('.wall a').length <= {8 * 24}")
         assert shown.evaluate("document.documentElement.scrollHeight") == tall
     until(shown, "[...document.querySelectorAll('.wall a')].some(a => a.hash === '#conv1/999')")
@@ -676,6 +782,68 @@ def test_arrows_follow_the_direction_of_the_text(browser, out):  # noqa: F811
     page.write(out)
 
 
+def test_plain_pages_have_every_unit_and_lead_to_each_other(tmp_path):
+    missing = (3, 96)
+    out = written(tmp_path, {"conv1": 100, "b c": 30}, missing=missing)
+    pages = {
+        path: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        for path in sorted(out.glob("page/*/units-*.html"))
+    }
+    assert [path.name for path in pages] == ["units-0.html", "units-0.html", "units-1.html"]
+    units = {
+        (path.parent.name, int(each["id"]))
+        for path, shown in pages.items()
+        for each in shown.find_all("article")
+    }
+    assert units == {
+        *((page.folder_name("conv1"), unit) for unit in range(100) if unit not in missing),
+        *((page.folder_name("b c"), unit) for unit in range(30)),
+    }
+    leads = [(out / "atlas.html", link["href"]) for link in soup(out).select(".layers a")]
+    leads += [(path, link["href"]) for path, shown in pages.items() for link in shown.find_all("a")]
+    assert len(leads) > 2 + 24 + 128 * (1 + 9)
+    for path, address in leads:
+        file, _, unit = address.partition("#")
+        target = (path.parent / file).resolve()
+        assert target.is_file(), address
+        if unit:
+            assert pages[target].find("article", id=unit), address
+    for row in table.rows(out, ["b c"]):
+        shown = said(folder(out, "b c") / f"{row['unit']}.js")
+        (article,) = pages[folder(out, "b c") / "units-0.html"].find_all("article", id=str(row["unit"]))
+        facts = dict(zip((dt.text for dt in article.find_all("dt")), article.find_all("dd"), strict=True))
+        bars = (
+            "activation of the drawing",
+            "activation of the best picture",
+            "activation that no picture can exceed",
+        )
+        assert [facts[name].text for name in bars] == [each["said"] for each in shown["bars"]]
+        assert facts["agreement"].text == shown["facts"]["agreement"]
+        strongest = " ".join(facts["Strongest weights that come in"].text.split())
+        assert strongest == "; ".join(f"conv1/{each['unit']} {each['said']}" for each in shown["incoming"])
+        names = " ".join(facts["Pictures that excite it most"].text.split())
+        assert names == "; ".join(f"{each['name']} {each['said']}" for each in shown["exemplars"])
+    lost = re.compile(f"{page.folder_name('conv1')}/units-[01].html#(3|96)$")
+    assert [link for shown in pages.values() for link in shown.find_all("a", href=lost)] == []
+
+
+@pytest.mark.parametrize("code", ["en", "he"])
+def test_plain_pages_for_everybody(browser, out, code):  # noqa: F811
+    with language.use(code):
+        page.write(out)
+    path = folder(out, "שכבה") / "units-0.html"
+    if code == "he":
+        assert english_in(path.read_text(encoding="utf-8")) == []
+    for scheme, viewport in (("light", DESKTOP), ("dark", PHONE)):
+        context = browser.new_context(viewport=viewport, color_scheme=scheme, bypass_csp=True)
+        shown = context.new_page()
+        shown.goto(path.as_uri())
+        assert violations(shown) == []
+        assert shown.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+        context.close()
+    page.write(out)
+
+
 def test_without_a_script_there_is_the_list(opened, out):
     shown = opened(out, java_script_enabled=False)
     assert shown.locator("ol.layers > li").count() == 3
@@ -685,6 +853,11 @@ def test_without_a_script_there_is_the_list(opened, out):
     boxes = [image.bounding_box() for image in shown.locator("#conv1 img").all()]
     assert len(boxes) == 12
     assert all(box["width"] > 50 for box in boxes)
+    shown.click("#conv1 h2 a")
+    assert shown.locator("article").count() == 16
+    shown.click("article >> nth=0 >> css=dd a >> nth=0")
+    assert page.folder_name("base/conv5_block3") in shown.url
+    assert all(box["width"] > 50 for box in [image.bounding_box() for image in shown.locator("img").all()])
 
 
 def test_printed(browser, out, tmp_path):  # noqa: F811

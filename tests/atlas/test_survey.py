@@ -138,6 +138,19 @@ def test_other_pictures_than_were_meant_are_refused(tmp_path):
         survey.survey(own(tmp_path / "tiny.keras"), ["c1"], data, 0)
 
 
+def test_what_is_highest_is_said_before_the_activation(tmp_path):
+    """A ReLU makes 0 of all that these units say."""
+    x = keras.Input((*SIDE, 3))
+    relu = keras.layers.Conv2D(
+        2, 3, activation="relu", bias_initializer=keras.initializers.Constant(-99.0), name="c"
+    )
+    result = survey.maxima(
+        use(keras.Model(x, relu(x)), pictures="[0,1]"), ["c"], survey.data_set(pictures(tmp_path))
+    )["c"]
+    assert (result.values < -50).all()
+    assert (np.ptp(result.values, axis=0) > 0).all()
+
+
 def test_grey_networks_see_the_mean_of_the_colours(tmp_path):
     x = keras.Input((*SIDE, 1))
     model = keras.Model(x, keras.layers.Conv2D(2, 3, name="c")(keras.layers.Rescaling(1.0)(x)))

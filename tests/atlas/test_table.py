@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -111,6 +112,19 @@ def test_damaged_atlas_is_refused_in_words(tmp_path, content):
     (tmp_path / "atlas.json").write_text(content)
     with pytest.raises(BadFileError, match=r"atlas\.json"):
         table.Atlas.open(tmp_path)
+
+
+def test_an_atlas_of_another_version_is_refused(out):
+    path = out / "atlas.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": table.SCHEMA + 1}))
+    with pytest.raises(BadFileError, match="another version's"):
+        table.Atlas.open(out)
+
+
+def test_units_that_were_not_asked_for_are_not_rows(tmp_path):
+    table.write(tmp_path, KEY, [ROW, ROW | {"unit": 5}])
+    atlas(layer(KEY)).save(tmp_path)
+    assert list(table.rows(tmp_path)) == [ROW]
 
 
 def test_no_atlas_is_said(tmp_path):

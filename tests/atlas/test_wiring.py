@@ -32,12 +32,39 @@ def test_weights_are_followed_through_concatenation_pool_and_flatten():
     np.testing.assert_allclose(found["c2", "head"], by_hand, rtol=1e-6)
 
 
-def test_nothing_is_said_where_channels_are_added_up():
+def test_the_weight_of_a_sum_is_that_of_each_of_what_is_added():
+    x = pictures = keras.Input((8, 8, 3))
+    x = L.Conv2D(4, 3, padding="same", name="first")(x)
+    y = L.BatchNormalization()(L.Conv2D(4, 3, padding="same", name="second")(x))
+    one = L.ReLU()(L.Add()([x, y]))
+    z = L.Conv2D(2, 3, padding="same", name="third")(one)
+    # What nobody drew, and what a layer adds that mixes channels, take nothing from the others.
+    two = L.Add()([one, L.Lambda(lambda maps: maps[..., ::-1])(x), one])
+    model = keras.Model(pictures, [z, L.Conv2D(3, 1, name="fourth")(two)])
+    found = of(model)
+    assert set(found) == {
+        ("first", "second"),
+        *((a, b) for a in ("first", "second") for b in ("third", "fourth")),
+    }
+    for name, source in ((name, source) for name in ("third", "fourth") for source in ("first", "second")):
+        kernel = np.asarray(model.get_layer(name).kernel, np.float64)
+        np.testing.assert_allclose(
+            found[source, name], signed_norm(kernel.reshape(-1, *kernel.shape[2:])), rtol=1e-6
+        )
+
+
+def test_nothing_is_said_where_channels_are_mixed_otherwise():
     x = pictures = keras.Input((8, 8, 3))
     x = L.Conv2D(4, 3, padding="same", name="first")(x)
     y = L.Conv2D(4, 3, padding="same", name="second")(x)
-    z = L.Conv2D(2, 3, name="third")(L.Add()([x, y]))
-    assert set(of(keras.Model(pictures, z))) == {("first", "second")}
+    gate = L.Conv2D(1, 3, padding="same", name="gate")(x)
+    ends = [
+        L.Conv2D(2, 3, name=f"end{at}")(mixed)
+        for at, mixed in enumerate(
+            (L.Multiply()([x, y]), L.Maximum()([x, y]), L.Subtract()([x, y]), L.Add()([x, gate]))
+        )
+    ]
+    assert set(of(keras.Model(pictures, ends))) == {("first", "second"), ("first", "gate")}
 
 
 def test_groups_see_their_own_channels_only():
@@ -45,7 +72,8 @@ def test_groups_see_their_own_channels_only():
     x = L.Conv2D(4, 1, name="first")(x)
     grouped = L.Conv2D(6, 3, groups=2, name="grouped")(x)
     depth = L.DepthwiseConv2D(3, depth_multiplier=2, name="depth")(x)
-    found = of(keras.Model(pictures, [grouped, depth]))
+    model = keras.Model(pictures, [grouped, depth])
+    found = of(model)
     kernel = np.asarray(found["first", "grouped"])
     assert (kernel[:2, 3:] == 0).all()
     assert (kernel[2:, :3] == 0).all()
@@ -53,6 +81,14 @@ def test_groups_see_their_own_channels_only():
     assert (found["first", "depth"] != 0).astype(int).tolist() == np.repeat(
         np.eye(4, dtype=int), 2, 1
     ).tolist()
+    kernels = (np.asarray(model.get_layer(name).kernel, np.float64) for name in ("grouped", "depth"))
+    of_groups, of_depth = (kernel.reshape(9, *kernel.shape[2:]) for kernel in kernels)
+    for channel, unit in np.ndindex(4, 6):
+        if channel // 2 == unit // 3:
+            assert kernel[channel, unit] == pytest.approx(signed_norm(of_groups[:, channel % 2, unit]))
+    for unit in range(8):
+        by_hand = signed_norm(of_depth[:, unit // 2, unit % 2])
+        assert found["first", "depth"][unit // 2, unit] == pytest.approx(by_hand)
 
 
 def test_the_strongest_come_first_with_their_signs():

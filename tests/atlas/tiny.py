@@ -22,6 +22,18 @@ def network():
     return keras.Model(pictures, L.Dense(4, name="head")(L.Flatten()(x)), name="tiny")
 
 
+def wide(units):
+    """Three convolutions with so many units in all, and a ReLU after each but the last."""
+    keras.utils.set_random_seed(4)
+    x = pictures = keras.Input((*SIDE, 3), name="pictures")
+    each = units // 3
+    x = L.Rescaling(2.0, -1.0)(x)
+    x = L.ReLU()(L.Conv2D(each, 5, strides=2, name="c1")(x))
+    x = L.ReLU()(L.Conv2D(each, 3, name="c2")(x))
+    x = L.Conv2D(units - 2 * each, 3, name="c3")(x)
+    return keras.Model(pictures, L.GlobalAveragePooling2D()(x), name="wide")
+
+
 def pictures(folder, count=12, seed=0):
     """A folder with so many pictures of the network's size, in two folders, and a file that is none."""
     random = np.random.default_rng(seed)

@@ -18,6 +18,7 @@ from tfviz.atlas.recipes import QUICK, RECIPES, Recipe
 from tfviz.data import cifar10
 from tfviz.errors import BadFileError, WeightsUnavailableError
 from tfviz.experiment import executor
+from tfviz.experiment.inputs import Input
 from tfviz.experiment.options import add_own_network, add_weights, add_workers
 from tfviz.files.atomic import remove_unfinished
 from tfviz.files.hashes import json_sha256
@@ -142,18 +143,18 @@ def make(asked: Asked, say: Callable[[str], None] = print) -> bool:
     remove_unfinished(asked.out / "chunks")
     atlas = _joined(asked.out, plan.atlas, plan.order, say)
     atlas.save(asked.out)
-    failed: dict[str, str] = {}
+    failed = dict(atlas.failed)
     try:
         with Reporter() as reporter, executor.workers(asked.workers, scheduler=asked.scheduler) as pool:
             for group in making.groups({path: len(units) for path, units in plan.units.items()}):
                 _look(asked, plan, group, pool, reporter)
-                for failure in _draw(asked, plan, group, pool, reporter):
-                    failed[failure.task.key] = failure.reason
+                _draw(asked, plan, group, pool, reporter, failed)
     finally:  # also of what an interrupt leaves
-        atlas = replace(atlas, failed=failed)
+        missing = atlas.missing(asked.out)
+        of = {key for layer in atlas.layers if layer.name in missing for key in layer.chunks}
+        atlas = replace(atlas, failed={key: reason for key, reason in failed.items() if key in of})
         atlas.save(asked.out)
         written = page.write(asked.out)
-    missing = atlas.missing(asked.out)
     for path, lost in missing.items():
         say(f"{path}: {len(lost)} units are missing.")
     _print_numbers(asked.out, say)
@@ -274,7 +275,7 @@ def _judge(asked: Asked, say: Callable[[str], None]) -> Network | None:
 
 
 def _joined(out: Path, atlas: table.Atlas, order: Sequence[str], say: Callable[[str], None]) -> table.Atlas:
-    """The atlas, and the layers and units of the one that is there, where it was made in the same way."""
+    """The atlas, and what there is of the one in its place, where that was made in the same way."""
     try:
         former = table.Atlas.open(out)
     except BadFileError:
@@ -294,7 +295,9 @@ def _joined(out: Path, atlas: table.Atlas, order: Sequence[str], say: Callable[[
             chunks = tuple(dict.fromkeys((*before.chunks, *layer.chunks)))
             layer = replace(layer, units=units, chunks=chunks)
         layers[layer.name] = layer
-    return replace(atlas, layers=tuple(layers[path] for path in order if path in layers))
+    return replace(
+        atlas, layers=tuple(layers[path] for path in order if path in layers), failed=former.failed
+    )
 
 
 def _look(
@@ -316,6 +319,7 @@ def _look(
         survey.survey,
         (plan.network, missing, plan.data, asked.seed),
         "looking at the data set",
+        (Input(plan.network.path), plan.data.input),
     )
 
     def keep(_: executor.Task, found: Mapping[str, Any]) -> None:
@@ -329,11 +333,17 @@ def _look(
 
 
 def _draw(
-    asked: Asked, plan: _Plan, group: Sequence[str], pool: executor.Workers, reporter: Reporter
-) -> executor.Failures:
-    """The chunks of some layers."""
+    asked: Asked,
+    plan: _Plan,
+    group: Sequence[str],
+    pool: executor.Workers,
+    reporter: Reporter,
+    failed: dict[str, str],
+) -> None:
+    """The chunks of some layers; failed: why one could not be made, by key, is brought up to date."""
     from tfviz.atlas import making
 
+    inputs = tuple(Input(each.path) for each in (plan.network, plan.judge) if each is not None)
     whole = {key for path in group for key in plan.chunks[path] if table.is_whole(asked.out, key)}
 
     def tasks() -> Iterator[executor.Task]:
@@ -346,13 +356,18 @@ def _draw(
                     else []
                 )
                 arguments = (plan.network, path, units, plan.recipe, asked.seed, rows, plan.judge)
-                yield executor.Task(key, making.draw, arguments, f"{path} {units[0]} to {units[-1]}")
+                yield executor.Task(key, making.draw, arguments, f"{path} {units[0]} to {units[-1]}", inputs)
 
-    return executor.run(
+    def keep(task: executor.Task, rows: Sequence[Mapping[str, Any]]) -> None:
+        table.write(asked.out, task.key, rows)
+        failed.pop(task.key, None)
+
+    executor.run(
         tasks(),
         pool,
         done=whole.__contains__,
-        keep=lambda task, rows: table.write(asked.out, task.key, rows),
+        keep=keep,
+        failed=lambda failure: failed.update({failure.task.key: failure.reason}),
         say=reporter.say,
         show=lambda done, total, note: reporter.progress("chunks of units", done, total, note),
         shared=asked.out / "chunks",

@@ -6,6 +6,7 @@ Files, beside the rows that they are taken from::
     page/<layer>/layer.js        the layer's units and the orders in which they can be shown
     page/<layer>/<unit>.webp     the unit's best drawing, as it is stored
     page/<layer>/<unit>.js       the rest of what is known of the unit, its other pictures inside
+    page/<layer>/units-<n>.html  the n-th plain page, for readers without scripts: drawings, numbers, links
     page/made.json               which chunks these are of: what has not changed is not taken out again
 
 They open from disk, where a page can read no file but scripts and pictures, and from any server. No request leaves
@@ -52,15 +53,18 @@ from tfviz.report.numbers import breakable, exact, isolated, network_name, signi
 NAME = "atlas.html"
 FOLDER = "page"
 _STRIP = 12  # drawings of a layer that are shown with its name
-_SMALL = 48  # pixels a side up to which a picture's pixels are shown as squares
+_PLAIN = 96  # units of a plain page
+_SMALL = 24  # pixels a side up to which a picture's pixels are shown as squares
 _EARLY = (
     "document.documentElement.className=location.hash.length>1?'js waiting':'js';"
     "document.fonts.forEach(face=>face.load())"
 )
 """Runs before anything is painted, so that nothing moves later."""
-_OURS = re.compile(r"\d+\.(js|webp)")
+_OURS = re.compile(r"\d+\.(js|webp)|units-\d+\.html")
 _SETTINGS = {
-    "kind": language.marked("recipe"),
+    "kind": language.marked(
+        "recipe (fourier: all of the Fourier transform is moved; phases: its phases alone)"
+    ),
     "steps": language.marked("steps"),
     "rate": language.marked("rate of the first step"),
     "decay": language.marked("decay of the Fourier scale"),
@@ -74,6 +78,12 @@ _SETTINGS = {
 }
 """Of `tfviz.atlas.recipes.Recipe`, in words."""
 _LIGHT = ("activation", "best_picture", "agreement")
+_WORDS = (
+    *("activation", "activation_other", "best_picture", "bound", "agreement", "field", "recipe", "seconds"),
+    *("incoming", "outgoing", "neighbours"),
+    *(f"exemplars.list.element.{name}" for name in ("picture", "activation", "row", "column")),
+)
+"""Columns without the pictures."""
 
 Row = Mapping[str, Any]
 
@@ -107,6 +117,10 @@ class _Shown:
         """Of the layer on the page."""
         return f"#{quote(self.layer.name, safe='/')}"
 
+    def plain(self, unit: int) -> str:
+        """Address of a unit that is drawn on its plain page, seen from atlas.html."""
+        return f"{FOLDER}/{self.folder}/{_plain_name(unit)}#{unit}"
+
     @property
     def drawn(self) -> tuple[int, int]:
         """Rows and columns of its drawings."""
@@ -130,6 +144,8 @@ def write(out: Path) -> Path:
     made = _Made.open(out / FOLDER)
     missing = atlas.missing(out)
     shown = [_write_layer(out, layer, atlas, missing.get(layer.name, ()), made) for layer in atlas.layers]
+    for each in shown:
+        _write_plain(out, each, shown, atlas.network)
     for path in (out / FOLDER).iterdir():
         if path.name not in {each.folder for each in shown} and (path / "layer.js").is_file():
             clear(path)
@@ -197,7 +213,11 @@ def _write_layer(out: Path, layer: Layer, atlas: Atlas, missing: Collection[int]
         made.chunks[key] = line.sha256
     units = sorted(rows.keys() & set(layer.units))
     write_text(folder / "layer.js", _script(_columns([rows[unit] for unit in units])))
-    kept = {"layer.js", *(f"{unit}.{kind}" for unit in units for kind in ("js", "webp"))}
+    kept = {
+        "layer.js",
+        *(f"{unit}.{kind}" for unit in units for kind in ("js", "webp")),
+        *map(_plain_name, units),
+    }
     for path in folder.iterdir():
         if path.name not in kept and (path.name.startswith(UNFINISHED) or _OURS.fullmatch(path.name)):
             clear(path)
@@ -229,6 +249,43 @@ def _write_unit(folder: Path, row: Row, chunk: Path) -> None:
 
     write_atomically(folder / f"{row['unit']}.webp", fill)
     write_text(folder / f"{row['unit']}.js", _script(_evidence(row)))
+
+
+def _plain_name(unit: int) -> str:
+    """Of the plain page that has a unit."""
+    return f"units-{unit // _PLAIN}.html"
+
+
+def _write_plain(out: Path, each: _Shown, every: Sequence[_Shown], network: str) -> None:
+    """A layer's plain pages."""
+    pages: dict[str, list[tuple[int, Any]]] = {}
+    for row in table.rows(out, [each.layer.name], _WORDS):
+        pages.setdefault(_plain_name(row["unit"]), []).append((row["unit"], _evidence(row)))
+    names = {name: ranges(unit for unit, _ in units) for name, units in pages.items()}
+    drawn = {other.layer.name: (other, set(other.units)) for other in every}
+
+    def place(layer: str, unit: int) -> str | None:
+        """Address of a unit, seen from a plain page; None: it is not drawn."""
+        if layer not in drawn or unit not in drawn[layer][1]:
+            return None
+        return drawn[layer][0].plain(unit).replace(FOLDER, "..", 1)
+
+    css = _colours() + (templates() / "atlas-units.css").read_text(encoding="utf-8").strip()
+    template = _environment().get_template("atlas-units.html")
+    for name, units in pages.items():
+        text = template.render(
+            here=name,
+            layer=each,
+            units=units,
+            pages=names,
+            place=place,
+            network=network_name(network),
+            atlas=f"../../{NAME}",
+            language=language.current(),
+            css=css,
+            policy=f"{_PICTURES};style-src {_hashes([css])};base-uri 'none';form-action 'none'",
+        )
+        write_text(out / FOLDER / each.folder / name, text)
 
 
 def _is_webp(content: bytes) -> bool:
@@ -316,15 +373,17 @@ def _evidence(row: Row) -> dict[str, Any]:
 
     return {
         "drawings": [
-            {"picture": _address_of(picture) if at else None, "said": number(activation)}
-            for at, (picture, activation) in enumerate(
-                zip(row["drawings"], [row["activation"], *(row["activation_other"] or ())], strict=False)
-            )
+            {
+                "picture": _address_of(row["drawings"][at]) if at and "drawings" in row else None,
+                "said": number(activation),
+            }
+            for at, activation in enumerate([row["activation"], *(row["activation_other"] or ())])
         ],
         "bars": [
             {"name": name, "said": number(value), "share": round(100 * max(value, 0.0) / largest)}
             for name, value in values.items()
         ],
+        "largest": largest,  # what a bar's whole length is: of two units of a layer the bars can be compared
         "facts": {
             "ratio": number(_ratio(row), 3),
             "agreement": number(row["agreement"], 2),
@@ -334,7 +393,7 @@ def _evidence(row: Row) -> dict[str, Any]:
         },
         "exemplars": [
             {
-                "picture": _address_of(each["patch"]),
+                "picture": _address_of(each["patch"]) if "patch" in each else None,
                 "name": each["picture"],
                 "said": number(each["activation"]),
                 "row": each["row"],
@@ -356,8 +415,7 @@ def _signed(value: float) -> str | None:
     return f"+{said}" if said is not None and value > 0 else said
 
 
-def render(atlas: Atlas, shown: Sequence[_Shown]) -> str:
-    """atlas.html, in the language in use; errors of Jinja where the atlas lacks what it shows."""
+def _environment() -> jinja2.Environment:
     pages = environment(trim_blocks=True)
     pages.filters.update(
         num=lambda value: isolated(significant(value)),
@@ -365,40 +423,56 @@ def render(atlas: Atlas, shown: Sequence[_Shown]) -> str:
         isolated=isolated,
         breakable=breakable,
     )
+    return pages
+
+
+def render(atlas: Atlas, shown: Sequence[_Shown]) -> str:
+    """atlas.html, in the language in use; errors of Jinja where the atlas lacks what it shows."""
     script = (templates() / "atlas.js").read_text(encoding="utf-8").strip()
     css = _css()
-    return pages.get_template("atlas.html").render(
-        atlas=atlas,
-        network=network_name(atlas.network),
-        layers=shown,
-        known=[
-            {
-                "name": each.layer.name,
-                "folder": f"{FOLDER}/{each.folder}",
-                "drawn": _ranges(each.units),
-                "squares": each.squares,
-            }
-            for each in shown
-        ],
-        folder=FOLDER,
-        settings={name: language.gettext(words) for name, words in _SETTINGS.items()},
-        strip=_STRIP,
-        language=language.current(),
-        css=css,
-        scripts=(_EARLY, script),
-        policy=_policy(css, (_EARLY, script)),
+    return (
+        _environment()
+        .get_template("atlas.html")
+        .render(
+            atlas=atlas,
+            network=network_name(atlas.network),
+            layers=shown,
+            known=[
+                {
+                    "name": each.layer.name,
+                    "folder": f"{FOLDER}/{each.folder}",
+                    "drawn": _ranges(each.units),
+                    "squares": each.squares,
+                }
+                for each in shown
+            ],
+            settings={name: language.gettext(words) for name, words in _SETTINGS.items()},
+            folder=FOLDER,
+            strip=_STRIP,
+            language=language.current(),
+            css=css,
+            scripts=(_EARLY, script),
+            policy=_policy(css, (_EARLY, script)),
+        )
     )
 
 
 def _css() -> str:
     """The page's style with colours and fonts inside."""
     text = (templates() / "atlas.css").read_text(encoding="utf-8")
+    return f"{style.font_faces()}{_colours()}{text}"
+
+
+def _colours() -> str:
     colours = [
         ";".join(f"{name}:{value}" for name, value in palette.items())
         for palette in (style.PALETTE, style.DARK)
     ]
     dark = f"@media screen and (prefers-color-scheme:dark){{:root{{{colours[1]}}}}}"
-    return f"{style.font_faces()}:root{{{colours[0]}}}{dark}{text}"
+    return f":root{{{colours[0]}}}{dark}"
+
+
+_PICTURES = "default-src 'none';img-src 'self' file: data:"
 
 
 def _policy(css: str, scripts: Iterable[str]) -> str:
@@ -407,14 +481,12 @@ def _policy(css: str, scripts: Iterable[str]) -> str:
     The latter is ``strict-dynamic``, as "self" means nothing to some browsers on a page from disk; which addresses it
     may ask for is checked by the one policy for trusted types. Pictures are also ``file:`` for the same reason.
     """
-
-    def hashes(texts: Iterable[str]) -> str:
-        return " ".join(
-            f"'sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}'" for text in texts
-        )
-
     return (
-        f"default-src 'none';img-src 'self' file: data:;font-src data:;style-src {hashes([css])};"
-        f"script-src {hashes(scripts)} 'strict-dynamic';base-uri 'none';form-action 'none';"
+        f"{_PICTURES};font-src data:;style-src {_hashes([css])};"
+        f"script-src {_hashes(scripts)} 'strict-dynamic';base-uri 'none';form-action 'none';"
         "require-trusted-types-for 'script';trusted-types atlas"
     )
+
+
+def _hashes(texts: Iterable[str]) -> str:
+    return " ".join(f"'sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}'" for text in texts)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from tfviz.atlas.network import Network
 from tfviz.atlas.packing import PATCH, packed
 from tfviz.errors import BadFileError
+from tfviz.experiment.inputs import Input, of_cifar10
 from tfviz.files.hashes import file_sha256
 
 Array = npt.NDArray[np.floating]
@@ -47,6 +48,11 @@ class DataSet:
     names: tuple[str, ...]
     sha256: str
     is_cifar: bool = False
+
+    @property
+    def input(self) -> Input:
+        """What a worker needs of it."""
+        return of_cifar10(self.place, test=True) if self.is_cifar else Input(self.place, self.names)
 
     def pictures(
         self, size: tuple[int, int], which: Sequence[int] | None = None
@@ -130,8 +136,8 @@ def _check(data: DataSet) -> None:
             same = _sha256(data.place, data.names) == data.sha256
     except OSError as error:
         raise BadFileError(
-            f"{data.place} is not what it was, or not on this machine ({error.strerror}): every worker needs the same "
-            "pictures under the same path."
+            f"{data.place} is not what it was ({error.strerror}): run again, and the pictures that are there now are "
+            "taken."
         ) from error
     if not same:
         raise BadFileError(f"{data.place} holds other pictures than when the atlas was begun: run again.")
@@ -149,6 +155,17 @@ class Window:
     size: tuple[int, int]
     stride: tuple[int, int]
     offset: tuple[int, int]
+
+    def inside(
+        self, picture: tuple[int, int], row: int, column: int
+    ) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Row and column, and rows and columns, of what unit (row, column) sees within a picture of that size."""
+        first = [
+            start + at * step for start, at, step in zip(self.offset, (row, column), self.stride, strict=True)
+        ]
+        begin = [max(at, 0) for at in first]
+        stop = [min(at + size, length) for at, size, length in zip(first, self.size, picture, strict=True)]
+        return (begin[0], begin[1]), (stop[0] - begin[0], stop[1] - begin[1])
 
     def patch(self, picture: Array, row: int, column: int) -> Array:
         """What unit (row, column) sees of a picture (H, W, channels), padding black.

@@ -319,7 +319,8 @@ def chunk(out: Path, key: str, line: Line, columns: Iterable[str] | None = None)
     if content is None:
         return []
     wanted = None if columns is None else list(dict.fromkeys(["layer", "unit", *columns]))
-    found: list[dict[str, Any]] = parquet.read_table(pa.BufferReader(content), columns=wanted).to_pylist()
+    file = parquet.ParquetFile(pa.BufferReader(content))  # `read_table` knows no parts of columns
+    found: list[dict[str, Any]] = file.read(columns=wanted).to_pylist()
     return found
 
 

@@ -1,8 +1,9 @@
 """Which units of other layers weigh most in a unit, and in which it weighs most.
 
 Between two layers a channel is followed as long as it stays that channel: through ReLUs and other functions of each
-value, pools, padding, batch normalisation, concatenation and flattening. Where channels are added up or mixed otherwise
-nothing is said. The weight of one unit in another is the norm of its kernel over the places, with the sign of its sum.
+value, pools, padding, batch normalisation, concatenation and flattening. Where maps are added up, as at the end of a
+residual block, each has the weight of the sum; where channels are mixed otherwise nothing is said. The weight of one
+unit in another is the norm of its kernel over the places, with the sign of its sum.
 """
 
 from __future__ import annotations
@@ -53,11 +54,13 @@ def connections(model: Any, paths: Collection[str]) -> list[Connection]:
         sources = _channels(call.inputs[0], makers, drawn, {})
         if sources is None or len(sources) != len(matrix):
             continue
-        for source in dict.fromkeys(path for path, _ in sources if path):
+        for source in dict.fromkeys(path for each in sources for path, _ in each):
             units = int(drawn[source].outputs[0].shape[-1] or 0)
             squares, sums = np.zeros((2, units, matrix.shape[-1]))
-            which = [number for number, (path, _) in enumerate(sources) if path == source]
-            channels = [sources[number][1] for number in which]
+            pairs = [
+                (at, channel) for at, each in enumerate(sources) for path, channel in each if path == source
+            ]
+            which, channels = (list(each) for each in zip(*pairs, strict=True))
             np.add.at(squares, channels, np.sum(matrix[which] ** 2, axis=1))
             np.add.at(sums, channels, matrix[which].sum(axis=1))
             found.append(Connection(source, path, np.sqrt(squares) * np.where(sums < 0, -1, 1)))
@@ -95,8 +98,8 @@ def _matrix(call: graph.Call) -> Array | None:
     return whole
 
 
-Sources = list[tuple[str, int]]
-"""Of each channel: the layer that makes it, "" where none does, and its number there."""
+Sources = list[tuple[tuple[str, int], ...]]
+"""Of each channel: the layers that make it, of which it is the sum, and its number in each."""
 
 
 def _channels(
@@ -109,7 +112,7 @@ def _channels(
     count = value.shape[-1]
     found: Sources | None = None
     if call.path in drawn:
-        found = [(call.path, channel) for channel in range(count or 0)]
+        found = [((call.path, channel),) for channel in range(count or 0)]
     elif not call.is_input:
         found = _handed_on(call, makers, drawn, known)
     known[value] = found
@@ -124,10 +127,16 @@ def _handed_on(
     kind, given = type(call.layer).__name__, call.inputs
     if kind == "Concatenate" and call.layer.axis in (-1, len(given[0].shape) - 1):
         parts = [_channels(value, makers, drawn, known) for value in given]
-        empty = [[("", 0)] * int(value.shape[-1] or 0) for value in given]
+        empty: list[Sources] = [[()] * int(value.shape[-1] or 0) for value in given]
         return [
             each for part, none in zip(parts, empty, strict=True) for each in (none if part is None else part)
         ]
+    if kind == "Add" and len({value.shape[-1] for value in given}) == 1 < len(given):
+        summands = [part for value in given if (part := _channels(value, makers, drawn, known)) is not None]
+        return [
+            tuple(dict.fromkeys(one for each in every for one in each))
+            for every in zip(*summands, strict=True)
+        ] or None
     if len(given) != 1 or kind not in _ALONE:
         return None
     before = _channels(given[0], makers, drawn, known)
