@@ -6,7 +6,8 @@ REPORTS is the output folder of a full run; it is copied, and not changed. Each 
 runs in a process of its own, in turn, so many times:
 
 - first page: HTML without PDF from nothing but the first finished part, as when a run begins (`tfviz.report.publish`);
-- whole: HTML and PDF, the figures being drawn;
+- whole: all figures drawn, HTML and PDF;
+- pages: HTML and PDF, of figures that are drawn;
 - nothing changed: the same once more;
 - one part: the figures of one part, whose stored result is another one, and both pages;
 - another language: all figures, and both pages.
@@ -60,15 +61,15 @@ def timed(arguments: list[str]) -> tuple[float, float]:
     return time.monotonic() - begun, spent
 
 
-def another(out: Path, part: str) -> None:
-    """Have a part's stored result be another one, as if it had been computed again a second later."""
+def altered(out: Path, part: str, seconds: float = 0) -> None:
+    """Have a part's figures not be drawn, and its stored result be one that took so much longer to compute."""
     from tfviz.files.hashes import json_sha256
 
     path = out / "results" / f"{part}.json"
     stored = json.loads(path.read_text())
     stored.pop("sha256", None)
     stored["drawn"] = ""
-    stored["provenance"]["seconds"] += 1
+    stored["provenance"]["seconds"] += seconds
     path.write_text(json.dumps({**stored, "sha256": json_sha256(stored)}))
 
 
@@ -91,10 +92,13 @@ def main() -> None:
             def take(work: str, arguments: list[str]) -> None:
                 seconds.setdefault(work, []).append(timed(arguments))
 
-            (out / ".tfviz.rendered.json").unlink(missing_ok=True)
+            for path in (out / "results").glob("*.json"):
+                altered(out, path.stem)
             take("whole", render)
+            (out / ".tfviz.rendered.json").unlink(missing_ok=True)
+            take("pages", render)
             take("nothing changed", render)
-            another(out, options.part)
+            altered(out, options.part, 1)
             take(f"one part ({options.part})", render)
             take(f"another language ({options.language})", [*render, "--lang", options.language])
             take("first page", ["-c", _FIRST, str(out), options.part])

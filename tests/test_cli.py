@@ -859,13 +859,20 @@ def test_the_order_of_parts_that_are_computed_side_by_side():
 
 def test_how_many_parts_are_computed_at_a_time(tmp_path, parts, published, monkeypatch):
     monkeypatch.undo()
-    monkeypatch.setattr(cli.machine, "has_gpu", lambda: False)
-    for cores, count in ((1, 1), (2, 2), (3, 3), (64, 3)):
-        monkeypatch.setattr(cli.machine, "cores", lambda cores=cores: cores)
-        assert cli._usual_workers(train=False) == count
-        assert cli._usual_workers(train=True) == 1
-    monkeypatch.setattr(cli.machine, "has_gpu", lambda: True)
-    assert cli._usual_workers(train=False) == 1
+    none = {1: 1, 2: 2, 3: 3, 64: 3}
+    for gpu, memory, counts in (
+        (False, None, none),
+        (True, 80 << 30, {1: 1, 4: 4, 64: 8}),
+        (True, 12 << 30, {1: 1, 64: 3}),
+        (True, 2 << 30, {64: 1}),
+        (True, None, {64: 1}),
+    ):
+        monkeypatch.setattr(cli.machine, "has_gpu", lambda gpu=gpu: gpu)
+        monkeypatch.setattr(cli.machine, "free_gpu_memory", lambda memory=memory: memory)
+        for cores, count in counts.items():
+            monkeypatch.setattr(cli.machine, "cores", lambda cores=cores: cores)
+            assert cli._usual_workers(train=False) == count
+            assert cli._usual_workers(train=True) == 1
 
 
 @pytest.mark.parametrize(

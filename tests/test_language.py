@@ -5,6 +5,7 @@ import pytest
 
 from tfviz import language
 from tfviz.errors import TfvizError
+from tfviz.files.hashes import file_sha256
 from tfviz.files.program import CHECKOUT
 
 CATALOGUE = """
@@ -39,6 +40,7 @@ def test_words_are_those_of_the_language_in_use(esperanto):
     with language.use("eo") as words:
         assert (words.code, words.direction) == ("eo", "ltr")
         assert language.current() is words
+        assert words.sha256 == file_sha256(esperanto / "eo.po")
         assert language.gettext("step") == "paŝo"
         assert language.gettext("not in it") == "not in it"
         assert language.ngettext("one picture", "{count} pictures", 1) == "unu bildo"

@@ -44,6 +44,8 @@ _NAME = "tfviz"
 _TRAINED = frozenset(PRESETS)  # the parts that --train is for
 _SOON = 5.0  # seconds of a part that does not wait for the long ones
 _AT_ONCE = 3  # parts, since the longest takes a third of the time of all
+_ON_A_GPU = 8  # likewise, where arithmetic takes next to no time
+_OF_A_GPU = 4 << 30  # bytes of its memory for each
 
 
 def parser() -> argparse.ArgumentParser:
@@ -130,8 +132,9 @@ def parser() -> argparse.ArgumentParser:
     )
     add_workers(
         parser,
-        "parts computed at a time, each in a process with its share of the cores; 1: one after the other, here, "
-        f"on all of them (default: as many as cores, {_AT_ONCE} at most; 1 with --train, or where there is a GPU)",
+        "parts computed at a time, each in a process with its share of the cores; 1: one after the other, here, on "
+        f"all of them (default: as many as cores, {_AT_ONCE} at most, {_ON_A_GPU} where there is a GPU; 1 with "
+        "--train)",
     )
     yours = parser.add_argument_group(
         "whose report it is", "Each of these goes before what report.toml says; `tfviz init` writes one."
@@ -630,8 +633,12 @@ def _cifar10(data_dir: Path | None, *, download: bool, offline: bool) -> Path | 
 
 
 def _usual_workers(*, train: bool) -> int:
-    """How many parts are computed at a time if nobody says; a training, and a GPU, is best left to one process."""
-    return 1 if train or machine.has_gpu() else min(machine.cores(), _AT_ONCE)
+    """How many parts are computed at a time if nobody says; a training is best left to one process."""
+    if train:
+        return 1
+    if machine.has_gpu():
+        return max(1, min(machine.cores(), _ON_A_GPU, (machine.free_gpu_memory() or 0) // _OF_A_GPU))
+    return min(machine.cores(), _AT_ONCE)
 
 
 def _compute(

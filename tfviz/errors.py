@@ -1,5 +1,6 @@
 """What can go wrong for reasons outside the program, as messages for people."""
 
+import re
 import zlib
 from zipfile import BadZipFile
 
@@ -32,8 +33,11 @@ class BusyError(TfvizError):
 
 
 def printable(text: str) -> str:
-    """Text without characters that a terminal obeys or that turn others around; line breaks stay."""
+    """Text without characters that a terminal obeys or that turn others around; line breaks stay, colours go."""
     return "".join(
         character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}"
-        for character in text
+        for character in _COLOURS.sub("", text)
     )
+
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Keras writes its errors in bold

@@ -6,6 +6,7 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -101,7 +102,7 @@ def test_what_is_set_for_other_programs_does_not_reach_the_numbers(tmp_path):
         "layer = keras.layers.Conv2D(2, 3); layer.build((None, 8, 8, 5))\n"
         "print(before, backend.floatx(), keras.config.epsilon(), keras.config.image_data_format(),\n"
         "      layer.kernel.shape, layer.kernel.dtype, keras.config.max_epochs(),\n"
-        "      [name for name in os.environ if name[:3] in ('TF_', 'XLA', 'ONE')])\n"
+        "      sorted(name for name in os.environ if name[:3] in ('TF_', 'XLA', 'ONE', 'JAX')))\n"
     )
     done = subprocess.run(
         ["sh", "-c", f'{sys.executable} -c "$0" 2>&-', code],
@@ -118,10 +119,14 @@ def test_what_is_set_for_other_programs_does_not_reach_the_numbers(tmp_path):
             "TF_XLA_FLAGS": "--tf_xla_auto_jit=2",
             "XLA_FLAGS": "--nonsense",
             "ONEDNN_DEFAULT_FPMATH_MODE": "BF16",
+            "JAX_ENABLE_X64": "1",
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         },
     )
     assert done.stdout == (
-        "float32 float32 1e-07 channels_last (3, 3, 5, 2) float32 None ['TF_CPP_MIN_LOG_LEVEL']\n"
+        "float32 float32 1e-07 channels_last (3, 3, 5, 2) float32 None "
+        "['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', 'TF_CPP_MIN_LOG_LEVEL', 'TF_FORCE_GPU_ALLOW_GROWTH', "
+        "'XLA_PYTHON_CLIENT_PREALLOCATE']\n"
     )
 
 
@@ -179,6 +184,10 @@ def test_jax_s_loop_makes_room_in_powers_of_two_and_goes_on():
         "np.testing.assert_allclose(np.concatenate([first.scores, second.scores]), whole.scores, rtol=1e-5)\n"
         "np.testing.assert_allclose(second.terms['a'], 3 * whole.terms['a'][20:], rtol=1e-5)\n"
         "assert whole.terms['a'].shape == (37, 2)\n"
+        "of_many = lambda x, draws, data: score(x, [draws[0][0]], data)\n"
+        "many = on_jax.ascent_loop(of_many, lambda x: x, (2, 3, 4), [(2000,)], [one], [], ['a'], (-5.0, 5.0))\n"
+        "_, same = many(start, rates, [np.repeat(draws[:, None], 2000, 1)], [one])\n"
+        "np.testing.assert_allclose(same.scores, whole.scores, rtol=1e-5)\n"
         "x = 1.0\n"
         "for step in range(37):\n"
         "    assert abs(whole.terms['a'][step, 0] - x) < 1e-5, step\n"
@@ -188,3 +197,43 @@ def test_jax_s_loop_makes_room_in_powers_of_two_and_goes_on():
     subprocess.run(
         [sys.executable, "-c", code], check=True, cwd=CHECKOUT, env={**os.environ, "KERAS_BACKEND": "jax"}
     )
+
+
+def test_full_products_are_asked_for_before_the_framework_is_there_too(monkeypatch):
+    asked = []
+    monkeypatch.setattr(backend, "_full_products", None)
+    monkeypatch.setattr(backend, "current", lambda: SimpleNamespace(use_full_products=asked.append))
+    backend.load(search=False)
+    assert asked == []  # a library's user keeps what the framework does by itself
+    backend.use_full_products(True)
+    backend.load(search=False)
+    assert asked == [True, True]
+    monkeypatch.setattr(backend, "is_loaded", lambda: False)
+    backend.use_full_products(False)
+    assert asked == [True, True]
+
+
+def test_full_products_of_each_framework():
+    """On a processor they are anyhow; what a GPU is told stands in the framework's own setting."""
+    program = (
+        "from tfviz import backend; backend.use_full_products(True); backend.load(); import sys; "
+        "print(sys.modules['jax'].config.jax_default_matmul_precision if backend.name() == 'jax' else "
+        "sys.modules['tensorflow'].config.experimental.tensor_float_32_execution_enabled())"
+    )
+    for name, said in (("jax", "highest"), ("tensorflow", "False")):
+        environment = {**os.environ, "KERAS_BACKEND": name}
+        run = [sys.executable, "-c", program]
+        done = subprocess.run(run, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == said
+
+
+@pytest.mark.parametrize(
+    ("program", "free"),
+    [("echo 81000; echo 4096", 4096 << 20), ("echo '[N/A]'", None), ("exit 9", None), (None, None)],
+)
+def test_free_memory_of_a_gpu(tmp_path, monkeypatch, program, free):
+    if program:
+        (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{program}\n")
+        (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert machine.free_gpu_memory() == free

@@ -119,6 +119,63 @@ def test_a_stride_is_left_to_keras():
     np.testing.assert_allclose(ours(maps), theirs(maps), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize(
+    ("kernel", "stride"), [((1, 1), 1), ((3, 3), 1), ((2, 5), 1), ((3, 4), 2), ((5, 3), 3), ((11, 11), 4)]
+)
+def test_a_frozen_convolution_and_its_gradient_are_tensorflows(kernel, stride, padding, groups):
+    weights = normal(*kernel, 4 // groups, 6)
+
+    def gradients(convolve, pictures):
+        with tf.GradientTape() as tape:
+            tape.watch(pictures)
+            maps = convolve(pictures)
+            total = tf.reduce_sum(maps * tf.reshape(tf.range(tf.size(maps), dtype=tf.float32), maps.shape))
+        return maps, tape.gradient(total, pictures)
+
+    def plain(pictures):
+        parts = zip(tf.split(pictures, groups, 3), tf.split(weights, groups, 3), strict=True)
+        return tf.concat([tf.nn.conv2d(part, own, stride, padding.upper()) for part, own in parts], 3)
+
+    for size in ((15, 14), (23, 16), (24, 18)):
+        pictures = normal(2, *size, 4)
+        ours = gradients(
+            lambda x: tensorflow_operations.frozen_convolution(x, weights, stride, padding, groups), pictures
+        )
+        for our, their in zip(ours, gradients(plain, pictures), strict=True):
+            scale = float(tf.reduce_max(tf.abs(their)))
+            np.testing.assert_allclose(our, their, rtol=0, atol=1e-6 * scale)
+
+
+def test_a_kernel_is_turned_before_the_steps_and_read_at_every_call():
+    kernel = tf.Variable(normal(3, 3, 2, 5))
+    calls = []
+
+    def score(x, draws, data):
+        calls.append(tensorflow_operations.frozen_convolution(x, kernel, 1, "same"))
+        return tf.reduce_sum(calls[-1] ** 2, axis=(1, 2, 3)), {}
+
+    loop = on_tensorflow.ascent_loop(score, lambda x: x, (1, 6, 7, 2), [], [], [], [], None)
+    steps = calls[0].graph
+    assert not any(operation.type == "ReverseV2" for operation in steps.get_operations())
+    graph = steps
+    while not any(operation.type == "ReverseV2" for operation in graph.get_operations()):
+        graph = graph.outer_graph
+    assert any("While" in operation.type for operation in graph.get_operations())
+
+    start = normal(1, 6, 7, 2)
+    for _ in range(2):
+        x, expected = loop(start, [0.01, 0.01], [], [])[0], start
+        for _ in range(2):
+            with tf.GradientTape() as tape:
+                tape.watch(expected)
+                total = tf.reduce_sum(tf.nn.conv2d(expected, kernel, 1, "SAME") ** 2)
+            expected = expected + 0.01 * tape.gradient(total, expected)
+        np.testing.assert_allclose(x, expected, rtol=1e-5, atol=1e-5)
+        kernel.assign(0.5 * kernel)
+
+
 @pytest.mark.parametrize(
     ("gpus", "flags", "computes"),
     [

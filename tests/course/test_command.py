@@ -9,6 +9,7 @@ from rich.console import Console
 from tfviz import cli
 from tfviz.course import command
 from tfviz.course.rows import Graded, Row
+from tfviz.weights.fetch import WeightsFile
 
 
 def row(number, verdict, reason="", *, part="class_image", theirs=False, status="pass"):
@@ -94,6 +95,13 @@ def test_a_bad_rubric_or_path_stops_before_anything_is_measured(tmp_path, monkey
     assert "rubric.toml" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("refused", ["", "no zip"])
+def test_whether_each_was_graded_is_the_answer(tmp_path, monkeypatch, refused):
+    graded = [Graded("a"), Graded("b", refused=refused)]
+    monkeypatch.setattr(command, "measured", lambda asked, say: graded)
+    assert command.grade(command.Asked([], tmp_path)) is not bool(refused)
+
+
 def test_a_seed_is_drawn_once_for_an_output_folder(tmp_path):
     lab = functools.partial(command.lab, say=lambda line: None)
     first = lab(command.Asked([], tmp_path / "a", offline=True))
@@ -101,6 +109,29 @@ def test_a_seed_is_drawn_once_for_an_output_folder(tmp_path):
     other = lab(command.Asked([], tmp_path / "b", offline=True))
     assert first.seed == again.seed != other.seed
     assert lab(command.Asked([], tmp_path / "a", offline=True, seed=7)).seed == 7
+
+
+@pytest.mark.parametrize(
+    ("published", "same", "label"),
+    [
+        (True, False, "squeezenet"),
+        (False, True, "squeezenet"),  # the published weights in a file of another layout
+        (False, False, "squeezenet (user's file)"),
+    ],
+)
+def test_weights_by_hand_are_a_network_of_their_own_unless_they_are_the_published_ones(
+    tmp_path, monkeypatch, published, same, label
+):
+    path = tmp_path / "own.h5"
+    monkeypatch.setenv("TFVIZ_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(command, "_holds_published", lambda name, path: same)
+
+    def find(name, files=()):
+        return WeightsFile(files[name], "", "", name, published) if name in files else None
+
+    monkeypatch.setattr(command.fetch, "find", find)
+    asked = command.Asked([], tmp_path, offline=True, files={"squeezenet": path})
+    assert command.lab(asked, lambda line: None).files == {label: path}
 
 
 def test_a_network_that_is_named_by_hand_is_not_said_to_lack(tmp_path, monkeypatch):

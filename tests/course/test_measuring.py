@@ -17,7 +17,7 @@ from tfviz.course.rows import from_json
 from tfviz.course.submissions import Submission
 from tfviz.experiment.grading import Expected
 from tfviz.experiment.lab import Lab
-from tfviz.experiment.part import Again, Number, array, network_of
+from tfviz.experiment.part import Again, NotHandedInError, NotMeasurableError, Number, array, network_of
 from tfviz.experiment.part import measuring as measured
 from tfviz.experiment.store import PartResult, Store
 
@@ -224,6 +224,72 @@ def test_what_breaks_the_measuring_is_not_borne_out(tmp_path, part, monkeypatch)
     monkeypatch.setattr(part, "again", lambda findings, *_: findings.facts["no such"], raising=False)
     found, _ = graded(run(tmp_path / "run"), tmp_path / "scratch")
     assert "cannot be measured (KeyError: 'no such')" in lines(found)[0]
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [
+        (NotHandedInError("it is torn"), "not borne out"),
+        (NotMeasurableError("none here"), "cannot be measured"),
+    ],
+)
+def test_what_keeps_a_whole_part_from_being_measured_is_the_reason_of_each_number(
+    tmp_path, part, monkeypatch, error, verdict
+):
+    def again(*_):
+        raise error
+
+    monkeypatch.setattr(part, "again", again, raising=False)
+    _, rows = graded(run(tmp_path / "run"), tmp_path / "scratch")
+    assert {(row.verdict, row.reason) for row in rows.values()} == {(verdict, str(error))}
+
+
+def test_where_memory_ends_nothing_is_said_of_the_numbers(tmp_path, part, monkeypatch):
+    def again(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(part, "again", again, raising=False)
+    with pytest.raises(MemoryError):
+        graded(run(tmp_path / "run"), tmp_path / "scratch")
+
+
+def test_of_several_expected_values_the_one_counts_that_can_be_compared(tmp_path, part):
+    here = Expected("answer", 0.1, 0.1, "own bound", "", ("net",), "at least")
+    elsewhere = Expected("answer", 9.0, 0.1, "published", "", ("other net",))
+    part.EXPECTED = (elsewhere, here, elsewhere)
+    row = graded(run(tmp_path / "run"), tmp_path / "scratch")[1]["answer"]
+    assert (row.expected, row.comparison, row.status, row.kind) == (0.1, "at least", "pass", "own bound")
+
+
+def test_more_numbers_than_any_part_has_are_not_listed(tmp_path):
+    numbers = {f"n{index}": Number(index) for index in range(1001)}
+    Store(tmp_path / "run").save(PartResult("asked", "done", numbers, settings={"size": 3}), {})
+    _, rows = graded(tmp_path / "run", tmp_path / "scratch")
+    assert set(rows) == {"answer", "brightness", "left"}
+    assert {row.verdict for row in rows.values()} == {"not borne out"}
+    assert rows["answer"].reason == "it claims 1,001 numbers, more than any part has"
+
+
+def test_quick_settings_are_named(tmp_path):
+    folder = run(tmp_path / "run")
+    assert graded(folder, tmp_path / "scratch")[0].notes == ()
+    rewrite(folder, "asked", lambda content: content["provenance"].update(quick=True))
+    assert graded(folder, tmp_path / "scratch2")[0].notes == ("asked: quick settings",)
+
+
+def test_what_is_shown_and_compared_of_one_submission_is_bounded(tmp_path):
+    random = np.random.default_rng(0)
+    arrays = {
+        "small": random.random((15, 16, 3), np.float32),
+        "maps": random.random((16, 16, 4), np.float32),
+        "bytes": random.integers(0, 255, (16, 16, 3), np.uint8),
+    } | {f"many_{index}": random.random((9, 16, 16, 3), np.float32) for index in range(16)}
+    Store(tmp_path / "run").save(PartResult("asked", "done", {}, settings={"size": 3}), arrays)
+    found, _ = graded(tmp_path / "run", tmp_path / "scratch")
+    eight = [f"many_{index} {number}" for index in range(16) for number in range(1, 9)]
+    assert [picture.name for picture in found.pictures] == eight[:24]
+    assert list(found.signatures) == [f"asked/{name}" for name in eight[:120]]
+    assert set(found.hashes) == {f"asked/{name}" for name in arrays}
 
 
 @pytest.mark.parametrize(

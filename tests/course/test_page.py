@@ -123,6 +123,14 @@ def test_what_is_not_borne_out_stands_first_and_numbers_of_one_reason_together(s
     assert cells[:3] == ["62.5", "62", "≤ 62.038"]
 
 
+def test_what_the_hand_in_kept_from_being_measured_has_a_line():
+    own = row("own", "cannot be measured", theirs=True, reason="settings of their own")
+    lacking = row("lacking", "cannot be measured", reason="no weights here")
+    html = page.render([graded("a", own, lacking)], USUAL, ())
+    lines = BeautifulSoup(html, "html.parser").find("section", id="s1").table.tbody.find_all("tr")
+    assert ["settings of their own" in line.text for line in lines] == [True]
+
+
 def test_the_table_counts_and_marks(soup):
     lines = soup.table.tbody.find_all("tr")
     found = {line.a.text: [cell.text.strip() for cell in line.find_all("td")] for line in lines}

@@ -11,13 +11,15 @@ from tfviz.parts import PARTS
 
 USUAL = rubric.load()
 
-A, B = ("activation_channel_0", 62.038, 0.005), ("bound_channel_0", 62.0403, 0.0005)
+A, B = ("activation_channel_0", 62.038, 0.005, "published"), ("bound_channel_0", 62.0403, 0.0005, "reference")
 
 
 def row(number="activation_channel_0", claimed=62.038, verdict="borne out", status="pass", **more):
     """A row of conv1_units; of published kind, weight 8."""
     about = {A[0]: A, B[0]: B}.get(number)
-    expected = {"expected": about[1], "tolerance": about[2]} if about else {"expected": None}
+    expected = (
+        dict(zip(("expected", "tolerance", "kind"), about[1:], strict=True)) if about else {"expected": None}
+    )
     return Row(
         "Dana",
         "conv1_units",
@@ -98,6 +100,37 @@ def test_ranges_of_one_number(tmp_path, comparison, claimed, share):
     )
     shown = row(claimed=claimed, status="fail", comparison=comparison, expected=1.0, tolerance=0.0)
     assert points(loaded(tmp_path, text), shown).rows[0].points == 4 * share
+
+
+@pytest.mark.parametrize(
+    ("comparison", "claimed", "share"),
+    [
+        ("equal", 0.8125, 0.5),
+        ("equal", 1.1875, 0.5),
+        ("equal", 1.3125, 0),
+        ("at least", 0.8125, 0.5),
+        ("at least", 0.6875, 0),
+        ("at most", 1.1875, 0.5),
+        ("at most", 1.3125, 0),
+    ],
+)
+def test_what_is_near_is_measured_from_the_expected_value_to_the_wrong_side(
+    tmp_path, comparison, claimed, share
+):
+    of = loaded(tmp_path, "near = [[2, 0.5]]\n[weights]\nother = 0\n[parts.conv1_units]\nnumbers.n = 4\n")
+    shown = row("n", claimed, status="fail", comparison=comparison, expected=1.0, tolerance=0.125)
+    (graded,) = points(of, shown).rows
+    assert graded.points == 4 * share
+    assert graded.reason == f"not as expected: {share:.0%} of the points"
+
+
+def test_of_several_ranges_the_best_share_counts(tmp_path):
+    text = (
+        "near = [[9, 0.25]]\n[weights]\nother = 0\n[parts.conv1_units]\npoints = 5\n"
+        "numbers.n = { points = 4, ranges = [[0.0, 0.9, 0.5], [0.0, 0.5, 0.75]] }\n"
+    )
+    shown = row("n", 0.5, status="fail", expected=1.0, tolerance=0.125)
+    assert points(loaded(tmp_path, text), shown).rows[0].points == 3
 
 
 def test_a_number_that_the_rubric_names_has_a_row_where_it_was_not_handed_in(tmp_path):

@@ -12,14 +12,16 @@ import pytest
 
 from tests.course.forged import rewrite
 from tests.course.test_apart import wait_until
+from tests.experiment.elsewhere import may_hide, workers_that_do_not_see
 from tfviz.course import command, running
 from tfviz.course.limits import LIMITS, Limits
-from tfviz.course.rows import as_json, from_json
+from tfviz.course.rows import Graded, as_json, from_json
 from tfviz.course.running import FOLDER, grade
 from tfviz.course.submissions import find
 from tfviz.experiment.lab import Lab
 from tfviz.experiment.progress import Reporter
 from tfviz.experiment.runner import Options, Runner
+from tfviz.files.hashes import json_sha256
 from tfviz.parts import PARTS, narrow_network
 
 IDS = [part.ID for part in PARTS]
@@ -70,6 +72,40 @@ def test_each_is_measured_apart_and_comes_in_its_order(runs, out, capsys):
     assert all(0 < each.peak_memory_mb < 4000 for each in graded)
     assert not list(out.glob(".tfviz-*"))  # what was unpacked is gone
     assert [from_json(as_json(each)) for each in graded] == graded
+
+
+def test_a_measurement_depends_on_the_program_and_on_all_that_the_grader_has(tmp_path, monkeypatch):
+    weights = tmp_path / "weights"
+    weights.write_text("1")
+    lab = Lab({"net": weights}, 1, tmp_path)
+    labs = [lab, replace(lab, files={"other": weights}), replace(lab, seed=2), replace(lab, data_dir=None)]
+    about = [running._about(each, LIMITS) for each in labs]
+    about.append(running._about(lab, replace(LIMITS, memory=1)))
+    weights.write_text("2")
+    about.append(running._about(lab, LIMITS))
+    monkeypatch.setattr(running, "sources_sha256", lambda: "another program")
+    about.append(running._about(lab, LIMITS))
+    assert len({json_sha256(each) for each in about}) == 7
+
+
+def test_the_same_content_is_measured_once_and_again_where_it_would_be_otherwise(tmp_path, monkeypatch):
+    for name in "ab":
+        path = tmp_path / "course" / name / "results" / "narrow_network.json"
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+    measured = []
+
+    def measure(submission, *_):
+        measured.append(submission.name)
+        return as_json(Graded(submission.name))
+
+    monkeypatch.setattr(running, "measure", measure)
+    submissions = find([tmp_path / "course"], IDS)
+    (tmp_path / "out").mkdir()
+    for count, lab in ((1, Lab()), (1, Lab()), (2, Lab(seed=1)), (2, Lab())):
+        graded = grade(submissions, tmp_path / "out", lab, workers=1)
+        assert [each.submission for each in graded] == ["a", "b"]
+        assert len(measured) == count
 
 
 class Backwards(ThreadPoolExecutor):
@@ -167,11 +203,12 @@ def no_weights(name, **_):
     raise command.WeightsUnavailableError(f"no {name}")
 
 
-def test_on_dask_s_workers_the_table_is_the_same(runs, out):
-    distributed = pytest.importorskip("distributed")
+@pytest.mark.skipif(not may_hide(), reason="this user may make no mount namespaces")
+def test_on_dask_s_workers_that_see_no_submission_the_table_is_the_same(runs, out, tmp_path_factory):
+    pytest.importorskip("distributed")
     (out / "dask").mkdir()
     (out / "usual").mkdir()
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        there = run(runs, out / "dask", scheduler=cluster.scheduler_address)
+    with workers_that_do_not_see([runs, out], tmp_path_factory.mktemp("elsewhere"), 2) as address:
+        there = run(runs, out / "dask", scheduler=address)
     assert [each.refused for each in there] == [""] * 3
     assert table(there) == table(run(runs, out / "usual", workers=2))

@@ -111,6 +111,16 @@ def test_gradescope_is_told_what_the_hand_in_kept_from_being_measured():
     ]
 
 
+def test_of_a_part_forty_lines_are_told():
+    rows = tuple(row(number=f"n{count}", verdict="not borne out", reason="far off") for count in range(50))
+    found = sheets.gradescope(USUAL.apply(Graded("Dana", rows)), USUAL)
+    (output,) = (test["output"] for test in found["tests"] if "far off" in test["output"])
+    first, *lines, last = output.split("\n")
+    assert first == "0 borne out, 0 cannot be measured again."
+    assert lines == [f"n{count}: not borne out: far off" for count in range(40)]
+    assert last == "10 more"
+
+
 def test_gradescope_is_told_why_nothing_was_graded():
     found = validated(sheets.gradescope(REFUSED, USUAL))
     assert (found["score"], found["output"]) == (0, "Not graded: a zip bomb")
@@ -206,7 +216,7 @@ def test_all_files_are_written_and_hold_no_pictures(tmp_path):
     assert [each["submission"] for each in written["submissions"]][:2] == ["Dana", HEBREW]
     assert written["submissions"][0]["parts"] == {"conv1_units": pytest.approx(DANA.points)}
     assert written["submissions"][1]["verdicts"]["not borne out"] == 1
-    assert not {"pictures", "signatures", "hashes"} & set(written["submissions"][0])
+    assert not {"pictures", "signatures", "hashes", "runs"} & set(written["submissions"][0])
     assert HEBREW in (tmp_path / "grades.csv").read_bytes().decode("utf-8")
 
 

@@ -269,6 +269,9 @@ def test_bombs_are_told_by_what_they_say_of_themselves_and_by_what_they_hold(tmp
     with pytest.raises(RefusedError, match="Unpacked, it would have more than 10 MB"):
         taken(Submission("x", path), tmp_path / "scratch2", Limits(unpacked=10_000_000))
 
+    with pytest.raises(RefusedError, match="It has more than 0 MB"):
+        taken(Submission("x", path), tmp_path / "scratch5", Limits(packed=1000))
+
     # It says that it holds 10 bytes.
     raw = path.read_bytes().replace((30_000_000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
     path.write_bytes(raw)
@@ -280,6 +283,14 @@ def test_bombs_are_told_by_what_they_say_of_themselves_and_by_what_they_hold(tmp
     files, refused = taken(Submission("x", folder), tmp_path / "scratch4", Limits(unpacked=40))
     assert sum(map(len, files.values())) <= 40
     assert set(refused) == {"two"}
+
+
+def test_what_grows_while_it_is_read_is_cut_off(tmp_path):
+    assert submissions._written(io.BytesIO(bytes(10)), tmp_path / "new" / "ten", 10) == 10
+    assert (tmp_path / "new" / "ten").read_bytes() == bytes(10)
+    with pytest.raises(RefusedError, match="more than 10 bytes"):
+        submissions._written(io.BytesIO(bytes(11)), tmp_path / "eleven", 10)
+    assert (tmp_path / "eleven").read_bytes() == b""
 
 
 def test_too_many_files_and_folders_too_deep(tmp_path):
@@ -364,6 +375,25 @@ def test_identity_is_that_of_what_is_read(tmp_path):
     export = zipped(tmp_path / "export.zip", {"s/a/results/one.json": "1", "s/b/results/one.json": "2"})
     first, second = find([export], PARTS)
     assert identity(first, PARTS) != identity(second, PARTS)
+
+
+def test_identity_of_a_zip_that_was_written_anew_is_another(tmp_path):
+    submission = Submission("dana", zipped(tmp_path / "dana.zip", {"results/one.json": "1"}))
+    before = identity(submission, PARTS)
+    assert identity(submission, PARTS) == before
+    zipped(tmp_path / "dana.zip", {"results/one.json": "2"})
+    os.utime(tmp_path / "dana.zip", ns=(1, 1))
+    assert identity(submission, PARTS) != before
+
+
+@pytest.mark.parametrize("name", ["results/one.json", "arrays"])
+def test_identity_of_what_is_linked_is_not_that_of_what_it_leads_to(tmp_path, name):
+    theirs = results(tmp_path / "theirs")
+    folder = results(tmp_path / "dana")
+    assert identity(Submission("dana", folder), PARTS) == identity(Submission("theirs", theirs), PARTS)
+    (folder / name).rename(tmp_path / "aside")
+    (folder / name).symlink_to(theirs / name)
+    assert identity(Submission("dana", folder), PARTS) != identity(Submission("theirs", theirs), PARTS)
 
 
 def test_names_on_the_screen_are_printable(tmp_path):

@@ -94,6 +94,12 @@ def test_a_copy_under_another_seed_is_named():
     assert what.startswith("4 of 4 telling pictures are one another")
 
 
+def test_a_copy_that_names_no_seed_is_not_certain():
+    (found,) = twins.find([*HONEST, handed_in("copy", pictures(3), seed=None)])
+    assert found.submissions == ("student 3", "copy")
+    assert not found.certain
+
+
 @pytest.mark.parametrize("how", ENCODED)
 def test_a_copy_encoded_anew_under_another_seed_is_named(how):
     changed = {name: ENCODED[how](values).astype(np.float32) for name, values in pictures(3).items()}
@@ -158,6 +164,7 @@ def test_arrays_that_are_no_pictures_count_where_equal_machines_show_that_the_se
     assert what.startswith("the same arrays to the bit, though the seeds are said to differ")
     apart = [replace(each, runs={PART: {**each.runs[PART], "machine": each.submission}}) for each in honest]
     assert certain(*apart, copy) == []
+    assert certain(*honest[1:3], copy) == []  # of two alone nothing follows
     constant = [handed_in(f"student {seed}", table(0), seed) for seed in range(4)]
     assert certain(*constant) == []
 

@@ -32,6 +32,8 @@ def test_the_classes_that_the_parts_name():
         ("Golden_Retriever", 207),
         ("  golden   retriever", 207),
         ("jelly", 107),
+        ("partridge", 86),  # 82 is called so, too
+        ("harp", 594),  # and 593
     ],
 )
 def test_a_name_or_an_index(text, index):

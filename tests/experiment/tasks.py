@@ -34,7 +34,7 @@ def refuses(name):
 
 
 def dies():
-    time.sleep(0.2)  # until it is known that it has begun
+    time.sleep(0.5)  # until it is known that it has begun
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -100,3 +100,11 @@ def dies_before_it_delivers(place):
 
     Path.replace = replaces_and_dies
     return "delivered"
+
+
+def reads(path, folder=None):
+    """What is in a file, or in a folder's files, and where they are here; a mark in the folder to be written."""
+    if folder is not None:
+        Path(folder, "mark").touch()
+    files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+    return str(path), {each.name: each.read_bytes()[:20] for each in files}

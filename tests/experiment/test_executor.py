@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,9 +15,11 @@ import pytest
 
 from tests.course.test_apart import alive, wait_until
 from tests.experiment import tasks as given
+from tests.experiment.elsewhere import may_hide, workers_that_do_not_see
 from tfviz.errors import BadFileError
 from tfviz.experiment import executor
 from tfviz.experiment.executor import SchedulerError, Task, run, workers
+from tfviz.files.program import PACKAGE
 
 
 def task(function, *arguments):
@@ -126,6 +129,12 @@ def test_nothing_is_done_twice():
     assert kept == {"square(0,)": 0, "square(1,)": 1, "square(2,)": 4}
     assert [(done, total) for done, total, _ in seen] == [(2, 6), (6, 6)]
     assert lines == []
+
+
+def test_what_failed_is_not_tried_again_under_the_same_key():
+    with workers(1) as pool:
+        failures = run([task(given.fails)] * 2, pool, done=nothing_done, keep=lambda task, value: None)
+    assert len(failures) == 1
 
 
 def test_what_is_shown_is_the_throughput_the_time_left_and_what_is_worked_at(monkeypatch):
@@ -307,6 +316,34 @@ def test_a_worker_with_other_sources_is_refused(dask, monkeypatch):
     with workers(scheduler=dask) as pool:
         _, failed, _ = done_by([task(given.square, 1)], pool)
     assert "has another version of the program" in failed["square(1,)"]
+
+
+@pytest.mark.skipif(not may_hide(), reason="this user may make no mount namespaces")
+@pytest.mark.parametrize(
+    ("there", "why"),
+    [
+        (
+            "no program",
+            "A worker lacks what the program needs (No module named 'tfviz'): install the same there",
+        ),
+        ("another version", "has another version of the program: install the same there, and start it anew."),
+    ],
+)
+def test_a_worker_elsewhere_that_has_not_got_the_program_says_so(tmp_path, there, why):
+    pytest.importorskip("distributed")
+    (tmp_path / "place").mkdir()
+    path = []
+    if there == "another version":
+        shutil.copytree(PACKAGE, tmp_path / "tfviz", ignore=shutil.ignore_patterns("assets", "__pycache__"))
+        (tmp_path / "tfviz" / "newer.py").touch()
+        path = [tmp_path]
+    with (
+        workers_that_do_not_see([], tmp_path / "place", path=path) as address,
+        workers(scheduler=address) as pool,
+    ):
+        _, failed, _ = done_by([task(given.square, 1), task(given.square, 2)], pool)
+    assert list(failed) == ["square(1,)", "square(2,)"]
+    assert all(why in reason for reason in failed.values())
 
 
 def test_wrong_counts():

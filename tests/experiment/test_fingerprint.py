@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from tests.fake_part import FakePart
-from tfviz import backend
+from tfviz import backend, language
 from tfviz.backend import machine
 from tfviz.experiment import fingerprint
 from tfviz.files.program import PACKAGE
@@ -246,6 +246,18 @@ def test_figures_rest_on_their_code_and_on_what_is_drawn(package, tmp_path):
     path = package / "models" / "alexnet.py"
     write(path, path.read_bytes() + b"\n_TOUCHED = 1\n")
     assert drawn() == again
+
+
+def test_figures_rest_on_the_language_and_its_words_and_results_do_not(monkeypatch):
+    from tests.experiment.test_store import result
+
+    before, run = fingerprint.of_figures(conv1_units, result()), key()
+    with language.use("he") as words:
+        in_hebrew = fingerprint.of_figures(conv1_units, result())
+        assert key() == run
+    monkeypatch.setattr(fingerprint.language, "current", lambda: replace(words, sha256="another"))
+    in_other_words = fingerprint.of_figures(conv1_units, result())
+    assert len({before, in_hebrew, in_other_words}) == 3
 
 
 def test_a_part_from_elsewhere_has_a_fingerprint_of_its_own():

@@ -139,6 +139,13 @@ def test_a_lab_has_its_own_files_and_no_others(tmp_path):
     assert pickle.loads(pickle.dumps(Lab({"squeezenet": tmp_path}, 3))) == Lab({"squeezenet": tmp_path}, 3)
 
 
+def test_what_another_program_computed_is_computed_again(tmp_path, monkeypatch):
+    grader = Lab(memory=tmp_path)
+    assert grader.once({"network": None}, lambda: 3) == 3
+    monkeypatch.setattr(lab, "commit", lambda: "another")
+    assert grader.once({"network": None}, lambda: 4) == 4
+
+
 def test_what_takes_long_is_computed_once(tmp_path):
     weights = tmp_path / "weights"
     weights.write_bytes(b"1")
@@ -190,7 +197,7 @@ def test_what_is_close_to_the_grader_s_is_taken():
         lab.close_to(own, stored, 0.2, "it is not")
     # In whole numbers of 8 bits the difference of 1 and 255 would be 2.
     with pytest.raises(NotHandedInError, match=r"2.5e\+02 apart, 3 is allowed"):
-        lab.close_to(np.array([1], np.uint8), np.array([255], np.uint8), 3, "it is not")
+        lab.close_to(np.array([255], np.uint8), np.array([1], np.uint8), 3, "it is not")
 
 
 def test_what_hangs_on_no_network_is_kept_too(tmp_path):

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -53,3 +54,29 @@ def test_workers_are_copies_whatever_the_folder_is_in_which_it_starts(tmp_path):
         text=True,
     )
     assert done.stdout == "True\n", done.stderr
+
+
+COPIED_SAFELY = """
+import os
+import {module}
+from tfviz import backend
+print(backend.name(), len(os.listdir("/proc/self/task")))
+backend.load()
+print(len(backend.devices()))
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or find_spec("jax") is None, reason="JAX, or Linux' list of threads, is missing"
+)
+@pytest.mark.parametrize("module", ["tfviz.experiment.ready", "tfviz.course.ready"])
+def test_nothing_is_searched_on_jax_before_a_worker_is_copied(module, tmp_path):
+    """JAX starts threads as it looks for GPUs, and no copy of that process could use one."""
+    done = subprocess.run(
+        [sys.executable, "-c", COPIED_SAFELY.format(module=module)],
+        env=os.environ | {"PYTHONPATH": str(CHECKOUT), "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "jax 1\n1\n", done.stderr

@@ -114,6 +114,18 @@ def test_a_result_is_current_with_its_fingerprint_and_its_own_arrays(store, stor
         store.findings(stored)
 
 
+def test_a_good_result_waits_beside_failed_ones_until_another_is_stored(store, stored, tmp_path):
+    for _ in range(2):
+        store.save_failure("conv1_units", "failed", "it broke", {})
+    assert store.load("conv1_units").reason == "it broke"
+    assert store.current("conv1_units", "abd") is None
+    assert store.current("conv1_units", "abc") == stored == store.load("conv1_units")
+    store.save_failure("conv1_units", "not run", "no weights", {})
+    store.save(replace(result(), provenance={"fingerprint": "abd"}), {"map": MAP})
+    assert store.current("conv1_units", "abc") is None
+    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["conv1_units.json"]
+
+
 def test_what_cannot_be_stored_leaves_the_earlier_result_whole(store, stored):
     with pytest.raises(ValueError, match="JSON compliant"):
         store.save(replace(result(), facts={"bad": float("nan")}), {"map": MAP + 1})

@@ -154,3 +154,43 @@ def test_the_files_made_beforehand_are_what_is_made_now(font):
 
     assert tables(font.made.read_bytes()) == tables(fonts.make(font))
     assert font.made.stat().st_size < 300_000
+
+
+def test_drawings_get_the_font_for_mathematics_whole_but_for_where_marks_go():
+    font = next(font for font in FONTS if font.family == MATHEMATICS)
+    stored, now = (TTFont(io.BytesIO(data)) for data in (font.drawn.read_bytes(), fonts.make_whole(font)))
+    published = TTFont(font.path)
+    assert {name: stored.reader[name] for name in stored.reader.keys() - {"head"}} == {
+        name: now.reader[name] for name in now.reader.keys() - {"head"}
+    }
+    assert stored.reader.keys() == published.reader.keys()
+    for name in published.reader.keys() - {
+        "head",
+        "GPOS",
+        "glyf",
+        "loca",
+    }:  # what is not the outlines' packing
+        assert stored.reader[name] == published.reader[name]
+    for glyph in published.getGlyphOrder()[::50]:
+        assert stored["glyf"][glyph] == published["glyf"][glyph]
+    assert {record.FeatureTag for record in stored["GPOS"].table.FeatureList.FeatureRecord} == {"kern"}
+    assert font.drawn.stat().st_size < 350_000
+
+
+@pytest.mark.parametrize(
+    "latex",
+    [
+        r"\hat{x} + \widehat{abc} - \bar{y}_{12}",
+        r"\text{onerror=alert(1) VAT To}",  # whose letters are kerned
+        r"\sqrt[3]{\frac{a}{b}} \sum_{i<k} \left( \int f \right)",
+    ],
+)
+def test_formulas_are_drawn_as_with_the_published_font(latex, tmp_path):
+    ziamath = pytest.importorskip("ziamath")
+    font = next(font for font in FONTS if font.family == MATHEMATICS)
+    whole = tmp_path / fonts.mathematics().name  # of which the drawing's names are made
+    woff2.decompress(str(font.path), str(whole))
+    ours, theirs = (
+        ziamath.Latex(latex, size=100, font=str(path)).svg() for path in (fonts.mathematics(), whole)
+    )
+    assert ours == theirs

@@ -4,6 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from tfviz.figures import mathematics
 from tfviz.figures.mathematics import FormulaError, as_image, as_mathml, check, spoken
 from tfviz.figures.style import INK
 
@@ -179,3 +180,30 @@ def test_what_students_write_is_shown_by_both():
     ):
         check(latex)
         check(latex, display=True)
+
+
+def test_copies_of_letters_become_outlines_where_they_stand():
+    """Twice as large as its symbol, whose corner (1, -10) comes to lie at (5, 7)."""
+    copy = '<use href="#a" x="{}" y="7" width="40" height="80" fill="{}" />'
+    drawing = mathematics._outlined(
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">'
+        '<symbol id="a" viewBox="1 -10 20 40"><path d="M 1 -10 L 3 0.5 Q 2 -1 4 1 Z "/></symbol>'
+        '<symbol id="space" viewBox="0 0 0 40"/><use href="#space" x="1" y="1" width="0" height="80" fill="#fff" />'
+        f"{copy.format(5, '#fff')}{copy.format(7, '#fff')}"
+        f'<rect x="1" y="2" width="3" height="4" fill="#fff"/>{copy.format(5, "#fff")}'
+        f"<g>{copy.format(5, 'red')}</g></svg>"
+    )
+    first = "M 5.0 7.0 L 9.0 28.0 Q 7.0 25.0 11.0 29.0 Z"
+    second = "M 7.0 7.0 L 11.0 28.0 Q 9.0 25.0 13.0 29.0 Z"
+    found = [
+        (element.tag.rpartition("}")[2], element.get("fill"), element.get("d"))
+        for element in ET.fromstring(drawing).iter()
+    ]
+    assert found == [
+        ("svg", None, None),
+        ("path", "#fff", f"{first} {second}"),
+        ("rect", "#fff", None),
+        ("path", "#fff", first),
+        ("g", None, None),
+        ("path", "red", first),
+    ]

@@ -198,6 +198,13 @@ def test_a_picture_of_few_pixels_has_each_of_them_several_times_and_is_kept_shar
     assert sharp
 
 
+def test_matplotlib_writes_its_own_pictures_again_afterwards(tmp_path):
+    from matplotlib.backends import backend_svg
+
+    draw.save(draw.numbered_tiles(np.ones((2, 3, 3, 3)), (1, 2)), tmp_path / "tiles")
+    assert backend_svg.Image.__name__ == "PIL.Image"
+
+
 def test_a_picture_of_many_pixels_is_stored_as_it_is(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (128, 130, 3), dtype=np.uint8)
     ((image, sharp),) = pictures(save(draw.picture_table([("", [pixels / 255])]), tmp_path / "many"))

@@ -21,12 +21,23 @@ def may_have_hosts():
 
 
 @pytest.mark.skipif(not may_have_hosts(), reason="only root may make network namespaces")
-def test_nothing_is_missing_different_or_done_twice():
-    """A small one of `python -m tests.hostile.hosts --kills 20 --cut 30`."""
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ("", "missing: 0, kept twice: 0, different: 0, computed twice: 0, left on the shelf: 0"),
+        (
+            "--atlas --steps 8 --pause 8",
+            "units missing: 0, chunks kept twice: 0, chunks computed twice: 0, units with other numbers: 0, "
+            "units with other pictures: 0, left on the shelf: 0",
+        ),
+    ],
+)
+def test_nothing_is_missing_different_or_done_twice(options, found):
+    """A small one of `python -m tests.hostile.hosts --kills 20 --cut 30`, and of its atlas."""
     pytest.importorskip("distributed")
-    command = [sys.executable, "-m", "tests.hostile.hosts", "--kills", "2", "--cut", "2", "--tasks", "30"]
+    asked = ["--kills", "2", "--cut", "2", "--tasks", "30", *options.split()]
+    command = [sys.executable, "-m", "tests.hostile.hosts", *asked]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "failures: 0" in done.stdout
-    found = "missing: 0, kept twice: 0, different: 0, computed twice: 0, left on the shelf: 0"
     assert found in done.stdout.splitlines()

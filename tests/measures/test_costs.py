@@ -114,6 +114,14 @@ def test_layers_of_a_nested_model():
     picture = keras.Input((8, 8, 1))
     costs = layer_costs(keras.Model(picture, inner(picture)))
     assert Cost("inner/conv", "Conv2D", 18, 2, 36 * 18) in costs
+    twice = layer_costs(keras.Model(picture, layers.Add()([inner(picture), inner(picture)])))
+    assert Cost("inner/conv", "Conv2D", 18, 2, 2 * 36 * 18) in twice
+
+
+def test_channels_first_by_hand():
+    """A map of 4 channels, 13 x 11, gives 11 x 9 places."""
+    model = model_of(layers.Conv2D(3, 3, data_format="channels_first", name="conv"), shape=(4, 13, 11))
+    assert Cost("conv", "Conv2D", 9 * 4 * 3, 3, 11 * 9 * 9 * 4 * 3) in layer_costs(model)
 
 
 def test_caffe_alexnet_weighs_what_is_published():

@@ -43,6 +43,13 @@ def broadcast(x):
     return layers.Add()([layers.Conv2D(2, 3, padding="same")(x), layers.Conv2D(2, (41, 1))(x)])
 
 
+def cross(x):
+    """Five columns and three rows: neither branch sees what the other does."""
+    return layers.Add()(
+        [layers.Conv2D(2, (1, 5), padding="same")(x), layers.Conv2D(2, (3, 1), padding="same")(x)]
+    )
+
+
 MODELS = {
     "three by three twice": lambda: chain(layers.Conv2D(1, 3), layers.Conv2D(1, 3, name="last")),
     "alexnet's start": lambda: chain(
@@ -65,6 +72,7 @@ MODELS = {
         layers.Conv2D(1, 3, strides=2, name="last"),
     ),
     "branches": joined,
+    "branches that cross": lambda: chain(cross, layers.Identity(name="last")),
     "separable, with a stride": lambda: chain(
         layers.SeparableConv2D(2, (3, 4), strides=2, padding="same", name="last")
     ),

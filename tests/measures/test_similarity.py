@@ -67,6 +67,8 @@ def test_the_difference_is_not_rounded_to_float32():
     after = before.copy()
     after[0, 0, 0] = np.nextafter(np.float32(0.5), np.float32(1))
     assert distances(before, after)["l2"] == distances(before, after)["linf"] == 2.0**-24
+    nearly_black = np.full((7, 7, 3), 2.0**-30, np.float32)
+    assert distances(nearly_black, np.ones((7, 7, 3), np.float32))["linf"] == 1 - 2.0**-30
 
 
 @pytest.mark.parametrize("shape", [(6, 9, 3), (9, 6, 3)])

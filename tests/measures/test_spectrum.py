@@ -40,6 +40,13 @@ def test_radial_power_finds_a_wave():
     assert power[1] > 1e6 * power[[0, 2]].max()
 
 
+def test_nothing_is_left_at_frequency_0_below_the_window():
+    """The mean that is taken off is the window's own, not the picture's."""
+    bright = noise(0.0, 64, 64) + 9 * np.linspace(-1, 1, 64)[:, np.newaxis, np.newaxis] ** 2
+    at_0, others = spectrum.radial_power(bright, [0.0, 0.001, 0.5])
+    assert at_0 < 1e-20 * others
+
+
 def test_radial_power_of_a_band_without_frequencies():
     power = spectrum.radial_power(noise(0.0, 64, 64), [0.001, 0.002, 0.1])
     assert np.isnan(power[0])

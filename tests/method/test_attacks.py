@@ -94,6 +94,9 @@ def test_what_cannot_be_reached_is_said_and_the_nearest_try_returned(weights):
     assert not found.reached
     assert found.probability == found.probabilities.max()
     assert found.probability == pytest.approx(1 / (1 + np.e), abs=0.02)
+    short = attacks.minimum_distance(model, source, 1, probability=0.5, steps=3, attempts=3)
+    reached = [each.probability for each in short.attempts]
+    assert short.probability == max(reached) > min(reached)
 
 
 def test_the_network_with_a_relu_is_fooled_and_what_is_reported_is_what_it_says():
@@ -117,7 +120,7 @@ def test_the_nearest_of_several_attempts_counts(monkeypatch):
     search, distances = attacks._search, []
 
     def recorded(*arguments):
-        found = search(*arguments)
+        found = yield from search(*arguments)
         distances.append(np.linalg.norm(found.picture - picture))
         return found
 
@@ -130,6 +133,8 @@ def test_the_nearest_of_several_attempts_counts(monkeypatch):
     assert any(each.picture is found.picture for each in found.attempts)
     assert [each.attempts for each in found.attempts] == [()] * 4
     assert all(each.reached == (each.probability >= 0.8) for each in found.attempts)
+    alone = attacks.minimum_distance(model, picture, target, probability=0.8, steps=30)
+    np.testing.assert_allclose(found.attempts[0].distances, alone.distances, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

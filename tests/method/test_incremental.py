@@ -7,6 +7,7 @@ import tfviz
 from tests.tiny import linear_model
 from tfviz.measures.random_networks import random_network
 from tfviz.method import incremental as module
+from tfviz.method import loops
 from tfviz.method.incremental import Incremental, changed, incremental
 from tfviz.method.occlusion import _outputs, block_corners, occluded_probabilities, occlusion_map
 from tfviz.method.window import slide_of
@@ -202,6 +203,22 @@ def test_it_is_compiled_once_and_sees_new_weights_and_layers(always):
     model.predict_function = None  # Keras does not look at its layers again
     is_right(pictures[1])
     assert incremental(model, pictures[0], 4, corners, 32) is not first
+
+
+def test_what_was_made_for_one_question_does_not_answer_another(always):
+    given = keras.Input((None, None, 3))
+    x = layers.GlobalMaxPooling2D()(layers.Conv2D(4, 5, strides=2, padding="same")(given))
+    model = keras.Model(given, layers.Dense(3)(x))
+    random = np.random.default_rng(4)
+    questions = [(30, 3, 32), (30, 3, 7), (30, 5, 7), (31, 5, 7)]
+    for rows, stride, batch in questions:
+        picture = random.random((rows, 26, 3)).astype(np.float32)
+        for patch in (4, 5):
+            made, whole = both_ways(model, picture, patch, stride, batch=batch)
+            np.testing.assert_allclose(made, whole, rtol=1e-5, atol=1e-6)
+            shorter = incremental(model, picture, patch, block_corners((rows, 26), patch, stride), batch)
+            assert max(map(len, shorter._batches)) <= batch
+    assert len(loops.kept(model).incremental) == module._KEPT == 4
 
 
 def test_the_map_of_a_class_is_that_of_all(always):

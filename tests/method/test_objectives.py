@@ -46,6 +46,14 @@ def test_center_is_half_the_rows_and_half_the_columns(model, pictures, conv1):
     np.testing.assert_allclose(scores(model, neuron("conv1", 0), pictures), conv1[:, 1, 2, 0], rtol=1e-5)
 
 
+def test_of_an_even_number_of_rows_and_columns_the_later_one_is_the_center():
+    picture = keras.Input((4, 6, 1))
+    model = keras.Model(picture, layers.Identity(name="same")(picture))
+    numbered = np.arange(24, dtype=np.float32).reshape(1, 4, 6, 1)
+    assert scores(model, neuron("same", 0), numbered) == numbered[:, 2, 3, 0]
+    assert scores(model, neuron("same", 0, at=(3, 0)), numbered) == numbered[:, 3, 0, 0]
+
+
 def test_channel_is_the_mean_over_positions(model, pictures, conv1):
     np.testing.assert_allclose(
         scores(model, channel("conv1", 1), pictures), conv1[..., 1].mean(axis=(1, 2)), rtol=1e-5
@@ -60,6 +68,17 @@ def test_class_objectives(model, pictures):
     np.testing.assert_allclose(
         scores(model, log_probability(2), pictures), np.log(softmax[:, 2]), rtol=1e-4, atol=1e-6
     )
+
+
+def test_a_probability_too_small_for_a_number_has_a_logarithm_and_a_gradient():
+    """Logits 0 and 300 x: at x = -1 the second class has exp(-300), which float32 takes for 0."""
+    picture = keras.Input((1, 1, 1))
+    two = keras.Model(picture, layers.Dense(2)(layers.Flatten()(picture)))
+    two.set_weights([np.array([[0.0, 300.0]]), np.zeros(2)])
+    there = -np.ones((1, 1, 1, 1), np.float32)
+    assert scores(two, probability(1), there) == 0
+    score, _, gradient = value_and_gradient(two, log_probability(1), there)
+    assert (score.item(), gradient.item()) == pytest.approx((-300, 300))
 
 
 def test_goals_add_subtract_and_scale(model, pictures):

@@ -51,6 +51,9 @@ def test_total_variation_counts_neighbours_not_edges(pictures):
     np.testing.assert_allclose(
         scores, rows + np.abs(np.diff(pictures, axis=2)).sum(axis=(1, 2, 3)), rtol=1e-5
     )
+    # Where two neighbours are equal neither is pulled.
+    flat = np.full((1, 4, 5, 3), 0.5, np.float32)
+    assert not evaluate(priors.total_variation(), flat)[1].any()
     # A corner has one neighbour below and one to the right.
     corner = np.sign(pictures[:, 0, 0] - pictures[:, 1, 0]) + np.sign(pictures[:, 0, 0] - pictures[:, 0, 1])
     np.testing.assert_array_equal(gradient[:, 0, 0], corner)

@@ -119,7 +119,28 @@ def test_only_what_the_unit_sees_is_read(start):
     ).all()
 
 
+@pytest.mark.parametrize("pool", [layers.AveragePooling2D, layers.MaxPooling2D])
+@pytest.mark.parametrize(("at", "inside"), [((0, 0), False), ((18, 13), False), ((9, 6), True)])
+def test_a_pool_at_the_border_is_that_of_what_is_there(pool, at, inside, start):
+    """Of the padding an average counts nothing, and a maximum of negative values is not 0."""
+    picture = keras.Input((40, 30, 3))
+    maps = layers.Conv2D(2, 3, bias_initializer=keras.initializers.Constant(-9.0))(picture)
+    model = keras.Model(picture, pool(4, 2, padding="same", name="pool")(maps))
+    found = both_ways(model, neuron("pool", 1, at=at), {"pool": [at]}, start)
+    if pool is layers.AveragePooling2D and not inside:
+        assert found is None  # so many are averaged as lie in the map: the whole map is computed
+        return
+    (scores, gradient), (whole_scores, whole_gradient) = found
+    np.testing.assert_allclose(scores, whole_scores, rtol=1e-5)
+    np.testing.assert_allclose(gradient, whole_gradient, rtol=1e-5, atol=1e-6)
+
+
 def test_windows_of_one_kind_differ_in_their_corner():
+    picture = keras.Input((40, 30, 3))
+    model = keras.Model(picture, layers.Conv2D(2, 3, padding="same", name="conv")(picture))
+    top, bottom = (Ways(model).window({"conv": [(row, 9)]}, (40, 30)) for row in (0, 39))
+    assert top.size == bottom.size == (2, 3)
+    assert top.kind != bottom.kind  # of one the padding is above, of the other below
     ways = Ways(network())
     kinds = [ways.window({"conv2": [at]}, (40, 30)).kind for at in ((3, 3), (6, 4), (0, 3), (0, 4))]
     assert kinds[0] == kinds[1] != kinds[2] == kinds[3]
@@ -134,6 +155,7 @@ def test_windows_of_one_kind_differ_in_their_corner():
         (network(), neuron("dense", 1), {}),
         (network(activation=lambda x: x - ops.mean(x, axis=(1, 2), keepdims=True)), neuron("conv2", 1), {}),
         (network(before=layers.PReLU()), neuron("conv2", 1), {}),
+        (network(before=lambda x: layers.BatchNormalization()(x, training=True)), neuron("conv2", 1), {}),
         (network(before=layers.BatchNormalization(axis=1)), neuron("conv2", 1), {}),
         (network(before=lambda x: x * np.linspace(0, 1, 40).reshape(1, 40, 1, 1)), neuron("conv2", 1), {}),
         (network(before=layers.LayerNormalization(axis=(1, 2, 3))), neuron("conv2", 1), {}),

@@ -2,8 +2,16 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.special import expit, softmax
 
-from tfviz.models.layers import CaffePicture, GroupedConv2D, LocalResponseNormalization
+from tfviz.models.layers import (
+    BatchNormalization,
+    CaffePicture,
+    Convolution,
+    GroupedConv2D,
+    LocalResponseNormalization,
+    LogProbabilities,
+)
 
 
 def normal(*shape, scale=1.0, seed=0):
@@ -86,6 +94,52 @@ def test_groups_must_divide():
 def test_caffe_picture_of_red():
     red = np.array([[[[1.0, 0.0, 0.0]]]], np.float32)
     np.testing.assert_allclose(np.ravel(CaffePicture((104, 117, 123))(red)), [-104, -117, 132])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"strides": 2}, {"padding": "valid"}, {"dilation_rate": 2}, {"groups": 2}, {"use_bias": False}],
+    ids=str,
+)
+def test_a_convolution_is_that_of_keras(options):
+    x = normal(2, 9, 7, 4)
+    ours, theirs = (
+        kind(6, 3, **{"padding": "same"} | options) for kind in (Convolution, keras.layers.Conv2D)
+    )
+    theirs.build(x.shape)
+    ours.build(x.shape)
+    ours.set_weights(theirs.get_weights())
+    np.testing.assert_allclose(ours(x), theirs(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("trainable", [True, False])
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_normalisation_is_that_of_keras_and_so_are_its_moving_moments(trainable, training):
+    x = 3 + normal(4, 5, 6, 2, scale=2)
+    ours, theirs = (
+        kind(momentum=0.75, epsilon=0.01, trainable=trainable)
+        for kind in (BatchNormalization, keras.layers.BatchNormalization)
+    )
+    start = [np.array(each, np.float32) for each in ([2, 3], [0.5, -1], [1, 2], [4, 5])]
+    for layer in (ours, theirs):
+        layer.build(x.shape)
+        layer.set_weights(start)
+    made = [np.asarray(layer(x, training=training)) for layer in (ours, theirs)]
+    np.testing.assert_allclose(*made, rtol=1e-4, atol=1e-5)
+    for mine, keras_own, before in zip(ours.get_weights(), theirs.get_weights(), start, strict=True):
+        np.testing.assert_allclose(mine, keras_own, rtol=1e-5)
+        assert trainable or (mine == before).all()
+    if trainable and training:
+        np.testing.assert_allclose(ours.moving_mean, 0.75 * start[2] + 0.25 * x.mean((0, 1, 2)), rtol=1e-5)
+
+
+def test_logits_of_probabilities_are_those_of_which_they_are_the_softmax_or_the_sigmoid():
+    p = np.array([[0.5, 0.25, 0.125, 0.125], [1.0, 0.0, 0.0, 0.0]], np.float32)
+    together, apart = (np.asarray(LogProbabilities(odds=odds)(p), np.float64) for odds in (False, True))
+    np.testing.assert_allclose(softmax(together, axis=1), p, atol=1e-7)
+    np.testing.assert_allclose(expit(apart), p, atol=1e-7)
+    np.testing.assert_allclose(apart[0], np.log([1, 1 / 3, 1 / 7, 1 / 7]), atol=1e-6)
+    assert np.isfinite([together, apart]).all()
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,13 @@ def test_random_functions(dtype, allowed, order):
     assert np.abs(values(model, x) - wanted).max() <= allowed * np.abs(wanted).max()
 
 
+def test_what_the_layers_add_as_they_round_it_is_taken_away():
+    a, w, b = np.random.default_rng(3).normal(size=(3, 40))
+    *hidden, last = narrow.build(a, w, b, 2.0, dtype="float32").layers[1:]
+    added = sum(float(layer.bias[2]) for layer in hidden)
+    assert float(last.bias[0]) == np.float32(-added)
+
+
 def test_three_relu_units_in_every_hidden_layer():
     model = narrow.build([1.0, -2.0, 3.0], [1.0, 1.0, -1.0], [0.0, 0.5, 0.0], 1.0)
     *hidden, last = model.layers[1:]

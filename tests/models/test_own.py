@@ -9,6 +9,7 @@ from scipy.special import expit, logit, softmax
 import tfviz
 from tests.models import networks
 from tfviz.models import description, graph
+from tfviz.models.layers import CaffePicture
 from tfviz.models.own import before_activation, one_line
 from tfviz.models.own import use as use_as_it_shows
 from tfviz.models.reading import Reader
@@ -141,9 +142,13 @@ FIRST = {
     "rescaled": (lambda x: L.Rescaling(1 / 255)(x), "0..255"),
     "rescaled to [-1, 1]": (lambda x: L.Rescaling(1 / 127.5, -1)(x), "0..255"),
     "divided": (lambda x: x / 127.5 - 1, "0..255"),
+    "divided in [0, 1]": (lambda x: x / 0.5 - 1, "[0,1]"),
+    "multiplied": (lambda x: x * (1 / 255), "0..255"),
+    "multiplied in [0, 1]": (lambda x: 2.0 * x - 1, "[0,1]"),
     "standardised": (lambda x: L.Normalization(mean=[124, 116, 103], variance=[3e3] * 3)(x), "0..255"),
     "standardised in [0, 1]": (lambda x: L.Normalization(mean=[0.5] * 3, variance=[0.1] * 3)(x), "[0,1]"),
     "turned before": (lambda x: L.Rescaling(1 / 255)(L.RandomFlip()(x)), "0..255"),
+    "as Caffe's networks here": (lambda x: CaffePicture((104.0, 117.0, 123.0))(x), "[0,1]"),
 }
 
 
@@ -160,6 +165,9 @@ def test_a_range_that_no_layer_shows_is_asked_for(inputs):
     theirs = keras.Model(inputs, L.Dense(2)(averaged(inputs)))
     with pytest.raises(ValueError, match=r"does not show in which range .* pictures=…, one of \[0,1\], "):
         use_as_it_shows(theirs)
+    later = keras.Model(inputs, L.Dense(2)(L.Rescaling(1 / 255)(averaged(inputs))))
+    with pytest.raises(ValueError, match="does not show in which range"):
+        use_as_it_shows(later)
     with pytest.raises(ValueError, match="does not show in which range"):
         use_as_it_shows(Programmed(), shape=(12, 10, 3), head="softmax")
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from tests.mutants.table import MUTANTS
 from tfviz.files.program import CHECKOUT
 
+_LONGEST = 900.0  # seconds of one mutant's tests: what never ends was noticed
+
 
 def copied(folder: Path) -> Path:
     """The checkout's files, those not tracked included, without what git ignores."""
@@ -32,7 +34,17 @@ def passes(folder: Path, tests, *, must: bool = False) -> bool:
     """Whether these tests pass there, and there are some; if they must, what pytest says of a failure ends the run."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=None if must else _LONGEST,
+        )
+    except subprocess.TimeoutExpired:
+        return False
     if must and done.returncode:
         sys.exit(
             f"Without any mutant one of these tests does not pass:\n{done.stdout[-3000:]}{done.stderr[-1000:]}"
@@ -43,11 +55,14 @@ def passes(folder: Path, tests, *, must: bool = False) -> bool:
 def main() -> int:
     """Print a line a mutant; returns 1 if one survived."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
-    parser.add_argument("names", nargs="*", help="mutants by name; default: all")
-    wanted = parser.parse_args().names
-    chosen = [mutant for mutant in MUTANTS if not wanted or mutant.name in wanted]
-    if len(chosen) < len(set(wanted)):
-        parser.error(f"there are: {', '.join(mutant.name for mutant in MUTANTS)}")
+    parser.add_argument("names", nargs="*", help="mutants by name, or files; default: all")
+    wanted = {*parser.parse_args().names}
+    chosen = [mutant for mutant in MUTANTS if not wanted or wanted & {mutant.name, mutant.file}]
+    if unknown := wanted - {name for mutant in chosen for name in (mutant.name, mutant.file)}:
+        names = ", ".join(mutant.name for mutant in MUTANTS)
+        parser.error(
+            f"no mutant and no file with one is called {', '.join(sorted(unknown))}; there are: {names}"
+        )
     survived = 0
     with tempfile.TemporaryDirectory() as place:
         folder = copied(Path(place))

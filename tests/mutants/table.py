@@ -1,25 +1,7 @@
 """The faults: where, what, and the tests that must notice."""
 
-from typing import NamedTuple
-
-
-class Mutant(NamedTuple):
-    """One fault.
-
-    Attributes:
-        name: in a few words.
-        file: relative to the checkout.
-        old: text that stands there once.
-        new: what takes its place.
-        tests: files or tests that pytest is given.
-    """
-
-    name: str
-    file: str
-    old: str
-    new: str
-    tests: tuple[str, ...]
-
+from tests.mutants import grading, looking, taken_in
+from tests.mutants.mutant import Mutant
 
 _FINGERPRINT = "tests/experiment/test_fingerprint.py"
 _RUNNER = "tests/experiment/test_runner.py"
@@ -187,7 +169,7 @@ MUTANTS = (
     Mutant(
         "an older schema taken as it is",
         "tfviz/experiment/store.py",
-        "if schema in _SHOWN:",
+        "if schema == SCHEMA:",
         "if schema <= SCHEMA:",
         ("tests/experiment/test_store.py",),
     ),
@@ -295,10 +277,10 @@ MUTANTS = (
     ),
     Mutant(
         "Fourier parameters clipped like pixels",
-        "tfviz/method/ascent.py",
-        "clip if start.are_pixels else None",
-        "clip",
-        ("tests/method/test_parametrizations.py",),
+        "tfviz/method/loops.py",
+        "        clip if start.are_pixels else None,\n    )\n    assert",
+        "        clip,\n    )\n    assert",
+        ("tests/method/test_parametrizations.py", "tests/method/test_ascent.py"),
     ),
     Mutant(
         "negative rates taken",
@@ -380,8 +362,11 @@ MUTANTS = (
     Mutant(
         "what looks like an element let through into the Markdown",
         "tfviz/report/export.py",
-        '.replace("<", "&lt;")',
-        "",
+        r"""[\\`*_\[\]<$~]""",
+        r"""[\\`*_\[\]$~]""",
         ("tests/report/test_export.py",),
     ),
+    *grading.MUTANTS,
+    *looking.MUTANTS,
+    *taken_in.MUTANTS,
 )

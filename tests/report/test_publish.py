@@ -1,3 +1,4 @@
+import gc
 import json
 import re
 import shutil
@@ -38,6 +39,19 @@ def test_figures_are_drawn_from_what_is_stored(stored):
     assert (figure.name, figure.caption, figure.alt) == ("line", "A line of 3.", "A level line.")
     assert (store.out / figure.path).read_text().startswith("<?xml")
     assert not store.altered_figures(drawn)
+
+
+def test_no_cycles_are_looked_for_while_figures_are_drawn_and_then_again(stored, monkeypatch):
+    part, store, result = stored
+    seen = []
+
+    def fails(*_):
+        seen.append(gc.isenabled())
+        raise ValueError("no")
+
+    monkeypatch.setattr(FakePart, "figures", fails)
+    publish.draw(store, part, result, lambda _: None)
+    assert (seen, gc.isenabled()) == ([False], True)
 
 
 def test_what_would_come_out_the_same_is_not_drawn_again(stored, monkeypatch):

@@ -317,13 +317,13 @@ def test_users_file_wins(serve, cache, tmp_path):
     found = get(user_files={"tiny": own})
     assert found.path == own
     assert found.sha256 == hashlib.sha256(b"mine").hexdigest()
+    assert not found.published
     assert found.source == "own.pth, named by the user (not the published file: its sha256 differs)"
     assert len(server.asked) == 1
     own.write_bytes(CONTENT)
-    assert (
-        get(user_files={"tiny": own}).source
-        == "own.pth, named by the user (the same bytes as tiny.pth from 127.0.0.1)"
-    )
+    found = get(user_files={"tiny": own})
+    assert found.source == "own.pth, named by the user (the same bytes as tiny.pth from 127.0.0.1)"
+    assert found.published
 
 
 def test_users_file_missing(serve, cache, tmp_path):

@@ -537,8 +537,11 @@ def onnx_file(path, tensors):
 def test_onnx_initialisers(tmp_path):
     kernel = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
     bias = onnx.helper.make_tensor("conv1_b_0", onnx.TensorProto.FLOAT, [2], [0.5, -1.0])
-    tensors = read(onnx_file(tmp_path / "a.onnx", [numpy_helper.from_array(kernel, "conv1_w_0"), bias]))
-    assert list(tensors) == ["conv1_w_0", "conv1_b_0"]
+    shape = onnx.helper.make_tensor("shape", onnx.TensorProto.INT64, [3], [-1, 9216, -(1 << 62)])
+    made = [numpy_helper.from_array(kernel, "conv1_w_0"), bias, shape]
+    tensors = read(onnx_file(tmp_path / "a.onnx", made))
+    assert list(tensors) == ["conv1_w_0", "conv1_b_0", "shape"]
+    np.testing.assert_array_equal(tensors["shape"], [-1, 9216, -(1 << 62)])
     np.testing.assert_array_equal(tensors["conv1_w_0"], kernel)
     np.testing.assert_array_equal(tensors["conv1_b_0"], [0.5, -1])
 

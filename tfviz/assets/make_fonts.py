@@ -9,4 +9,7 @@ if __name__ == "__main__":
     for font in fonts.FONTS:
         font.made.parent.mkdir(exist_ok=True)
         font.made.write_bytes(fonts.make(font))
-        print(font.made.name, font.made.stat().st_size)
+        if font.drawn != font.made:
+            font.drawn.write_bytes(fonts.make_whole(font))
+        for path in dict.fromkeys((font.made, font.drawn)):
+            print(path.name, path.stat().st_size)

@@ -51,9 +51,11 @@ _NUMBERS_CHANGE_WITH = (
 """Beginnings of environment variables by which a framework would compute something else, or otherwise."""
 _KEPT = (
     *("TF_CPP_", "TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_FORCE_GPU_ALLOW_GROWTH", "TF_GPU_"),
-    *("JAX_PLATFORM", "JAX_COMPILATION_CACHE_", "JAX_TRACEBACK_FILTERING"),
+    *("JAX_PLATFORM", "JAX_COMPILATION_CACHE_", "JAX_PERSISTENT_CACHE_", "JAX_TRACEBACK_FILTERING"),
 )
-"""Those of them that say what is printed, and which part of the machine is used: the user's choice."""
+"""Those of them that say what is printed or kept, and which part of the machine is used: the user's choice."""
+_UNLESS_SAID = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+"""Of a GPU's memory what is needed, as it is needed, not most of it at once: several processes compute on one GPU."""
 
 
 class UnknownBackendError(TfvizError):
@@ -128,28 +130,34 @@ def is_loaded() -> bool:
     return "keras" in sys.modules and name() in sys.modules
 
 
-def load() -> None:
+def load(*, search: bool = True) -> None:
     """Import Keras and its framework, set as this program needs them whatever the user's files and variables say.
 
     What C++ code prints before it reads its log level is not shown: it goes to file descriptor 2, past sys.stderr.
+
+    Args:
+        search: look for GPUs, too. Not in a process that will be copied: JAX starts threads for it, and a copy cannot
+            use a GPU that was found before.
 
     Raises:
         UnknownBackendError: see `name`.
         MissingBackendError: the framework is not installed, or its import fails.
     """
     chosen = name()
-    if is_loaded():
-        _configure()
-        return
-    check()
-    os.environ["KERAS_BACKEND"] = chosen
-    for variable in list(os.environ):
-        if variable.startswith(_NUMBERS_CHANGE_WITH) and not variable.startswith(_KEPT):
-            del os.environ[variable]
+    if not is_loaded():
+        check()
+        os.environ["KERAS_BACKEND"] = chosen
+        for variable in list(os.environ):
+            if variable.startswith(_NUMBERS_CHANGE_WITH) and not variable.startswith(_KEPT):
+                del os.environ[variable]
+        for variable, value in _UNLESS_SAID.items():
+            os.environ.setdefault(variable, value)
     try:
-        with _nothing_on_descriptor_2():
-            import_module("keras")
-            current().device_names()  # the search for GPUs has its own lines
+        if not is_loaded():
+            with _nothing_on_descriptor_2():
+                import_module("keras")
+        if search:
+            _search()
     except ModuleNotFoundError:
         raise
     except Exception as error:
@@ -159,6 +167,30 @@ def load() -> None:
             f"pip install --force-reinstall -r {MODULES[chosen].requirements}"
         ) from error
     _configure()
+    if _full_products is not None:
+        current().use_full_products(_full_products)
+
+
+_full_products: bool | None = None
+
+
+def use_full_products(full: bool) -> None:
+    """Whether products are float32's on GPUs, too, in this process from now on, the framework being loaded or not.
+
+    By themselves TensorFlow and JAX round the factors to 10 bits there (TensorFloat-32), which moves an activation by
+    some 1e-4 of itself: enough for training, too much for numbers that are compared.
+    """
+    global _full_products
+    _full_products = full
+    if is_loaded():
+        current().use_full_products(full)
+
+
+@cache
+def _search() -> None:
+    """Have the framework find its GPUs, once: it has its own lines about them."""
+    with _nothing_on_descriptor_2():
+        current().device_names()
 
 
 _FLOATX = "float32"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import resource
+import subprocess
 import sys
 from datetime import UTC, datetime
 from functools import cache
@@ -62,6 +63,16 @@ def cores() -> int:
 def has_gpu() -> bool:
     """Whether there is a GPU that a framework may use: NVIDIA's or AMD's, by their drivers on Linux."""
     return Path("/dev/kfd").exists() or any(Path("/dev").glob("nvidia[0-9]*"))
+
+
+def free_gpu_memory() -> int | None:
+    """Bytes that nobody uses on the GPU that has the fewest of them; None: NVIDIA's program does not say."""
+    query = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+    try:
+        said = subprocess.run(query, capture_output=True, text=True, check=True, timeout=20).stdout
+        return min(int(line) for line in said.split()) << 20
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
 
 
 def use_cores(count: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+from math import prod
 from typing import Any
 
 import jax
@@ -16,6 +17,8 @@ from jax.custom_derivatives import SymbolicZero
 from tfviz.backend.protocol import NO_GRADIENT, Chunk, Loop, Operations, Scores, Tensor
 
 _FEWEST = 16  # steps for which room is made; more in powers of 2, so that few lengths are compiled
+_USUAL = 1024  # likewise, where so many steps draw few numbers: one program then serves nearly all lengths
+_FEW_NUMBERS = 1024  # a step
 
 
 def _values(variables: Sequence[Any]) -> list[Tensor]:
@@ -82,6 +85,7 @@ def ascent_loop(
 
     # Traced once, then read: the loop's body is traced again for every room.
     gradient_of = jax.jit(jax.grad(total, has_aux=True))
+    fewest = _USUAL if sum(map(prod, draws)) <= _FEW_NUMBERS else _FEWEST
 
     given = [jnp.zeros(drawn, jnp.float32) for drawn in draws], [jnp.asarray(array) for array in data]
     history_shape = jax.eval_shape(gradient_of, jnp.zeros(shape, jnp.float32), *given, _values(variables))[
@@ -111,7 +115,7 @@ def ascent_loop(
         x: Tensor, rates: Sequence[float], draws: Sequence[np.ndarray], data: Sequence[np.ndarray]
     ) -> tuple[Tensor, Chunk]:
         steps = len(rates)
-        room = max(_FEWEST, 1 << (steps - 1).bit_length())
+        room = max(fewest, 1 << (steps - 1).bit_length())
 
         def padded(values: Any) -> Tensor:
             array = np.asarray(values, np.float32)
@@ -161,6 +165,11 @@ def float64() -> Iterator[None]:
         jax.default_matmul_precision("highest"),
     ):
         yield
+
+
+def use_full_products(full: bool) -> None:
+    """See `tfviz.backend.protocol.Backend`."""
+    jax.config.update("jax_default_matmul_precision", "highest" if full else None)  # type: ignore[no-untyped-call]
 
 
 def distribution() -> AbstractContextManager[Any]:

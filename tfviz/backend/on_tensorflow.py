@@ -51,6 +51,8 @@ def ascent_loop(
     clip: tuple[float, float] | None,
 ) -> Loop:
     """See `tfviz.backend.protocol.Backend`."""
+    from tfviz.backend import tensorflow_operations
+
     signature = (
         tf.TensorSpec(shape, tf.float32),
         tf.TensorSpec([None], tf.float32),
@@ -85,9 +87,10 @@ def ascent_loop(
             return step + 1, moved, written
 
         arrays = [tf.TensorArray(tf.float32, size=steps) for _ in ["score", *names]]
-        _, x, arrays = tf.while_loop(
-            lambda step, *_: step < steps, body, (tf.constant(0), x, arrays), parallel_iterations=1
-        )
+        with tensorflow_operations.before_steps(tf.compat.v1.get_default_graph()):
+            _, x, arrays = tf.while_loop(
+                lambda step, *_: step < steps, body, (tf.constant(0), x, arrays), parallel_iterations=1
+            )
         return x, to_pictures(x), [array.stack() for array in arrays]
 
     run.get_concrete_function()
@@ -138,6 +141,11 @@ def gpus_compute_bfloat16() -> bool | None:
 def float64() -> AbstractContextManager[Any]:
     """The processor: GPUs round the factors of float32 products to 10 bits (TensorFloat-32)."""
     return keras.device("cpu:0")  # type: ignore[no-any-return]
+
+
+def use_full_products(full: bool) -> None:
+    """See `tfviz.backend.protocol.Backend`."""
+    tf.config.experimental.enable_tensor_float_32_execution(not full)
 
 
 def distribution() -> AbstractContextManager[Any]:

@@ -62,8 +62,16 @@ class Operations(Protocol):
         """A product of matrices, of values that are mostly 0; see `tfviz.backend.tensorflow_operations`."""
         ...
 
-    def strided_convolution(self, pictures: Tensor, kernel: Tensor, stride: int, padding: str) -> Tensor:
-        """A convolution with stride; see `tfviz.backend.tensorflow_operations`."""
+    def frozen_convolution(
+        self, pictures: Tensor, kernel: Any, stride: int, padding: str, groups: int = 1
+    ) -> Tensor:
+        """A convolution whose kernel has no gradient; see `tfviz.backend.tensorflow_operations`."""
+        ...
+
+    def local_response_normalization(
+        self, maps: Tensor, size: int, bias: float, alpha: float, beta: float
+    ) -> Tensor:
+        """The layer of that name; see `tfviz.backend.tensorflow_operations`."""
         ...
 
     def compiled(self, compute: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -137,6 +145,10 @@ class Backend(Protocol):
 
     def float64(self) -> AbstractContextManager[Any]:
         """A block in which layers and arrays may be float64, and float32 products are exact to float32."""
+        ...
+
+    def use_full_products(self, full: bool) -> None:
+        """Whether float32 products keep their factors' 23 bits on GPUs, too; else as the framework sees fit."""
         ...
 
     def distribution(self) -> AbstractContextManager[Any]:

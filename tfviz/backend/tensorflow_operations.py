@@ -1,14 +1,17 @@
 """Operations that have faster forms for CPUs here; imported only where Keras runs on TensorFlow.
 
 All compute what Keras' layers compute. Two serve training, `bench.resnet_step` measures them; two serve the gradient of
-pictures, of whose weights none is taken: `bench.ascent`.
+pictures, where none is taken of weights: `bench.ascent`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfviz.backend import machine
@@ -142,7 +145,12 @@ def product(values: Tensor, kernel: Tensor) -> Tensor:
                 products = tf.matmul(part, out, transpose_b=True)
                 return tf.transpose(tf.scatter_nd(active, products, (rows, count)))
 
-            return tf.cond(few, gathered, lambda: tf.matmul(out, kernel, transpose_b=True))
+            def plain() -> Tensor:
+                if count < _MANY_PICTURES:
+                    return tf.matmul(out, kernel, transpose_b=True)
+                return tf.transpose(tf.matmul(kernel, out, transpose_b=True))
+
+            return tf.cond(few, gathered, plain)
 
         return made, gradient
 
@@ -150,54 +158,148 @@ def product(values: Tensor, kernel: Tensor) -> Tensor:
     return run(values)
 
 
+_MANY_PICTURES = 8  # for so many the first form took 1.3 times as long as the second, for 4 the second did
 _FEW_ROWS = 0.45  # a gathered row is read, written and read twice: at half of them nothing is gained
 
 
-def strided_convolution(pictures: Tensor, kernel: Tensor, stride: int, padding: str) -> Tensor:
-    """A convolution with stride of pictures of few channels, whose gradient for them is a convolution without.
+def frozen_convolution(pictures: Tensor, kernel: Any, stride: int, padding: str, groups: int = 1) -> Tensor:
+    """A convolution, whose gradient for the pictures is a convolution with stride 1, at the speed of the forward pass.
 
-    In blocks of stride x stride pixels, each block's pixels taken for channels, it is a convolution with stride 1: its
-    gradient is the convolution with the turned kernel, as in `convolution`. TensorFlow 2.21's Conv2DBackpropInput took
-    3 times as long for AlexNet's first layer, and 10 times for 16 pictures.
+    With stride 1 that is the one of `convolution`. With a larger stride, in blocks of stride x stride pixels, each
+    block's pixels taken for channels, it is a convolution with stride 1, too. TensorFlow 2.21's Conv2DBackpropInput
+    took 3 times as long for AlexNet's first layer, and 10 times for 16 pictures; 1.1 to 1.8 times for its others on
+    one picture. The kernel is turned before a loop, not in its steps, see `before_steps`.
 
     Args:
-        pictures: (N, H, W, C).
-        kernel: (rows, columns, C, F); no gradient is taken of it.
-        stride: of rows and columns.
+        pictures: (N, H, W, C); with a stride it pays for few channels only.
+        kernel: (rows, columns, C / groups, F), or the variable; no gradient is taken of it.
+        stride: of rows and columns, at most the kernel's.
         padding: "same" or "valid".
+        groups: of channels, each of which makes its own F / groups.
 
     Returns:
         (N, rows, columns, F).
     """
-    kernel = tf.convert_to_tensor(kernel)
-    rows, columns, channels, filters = kernel.shape
 
+    def prepare() -> list[tuple[Tensor, Tensor]]:
+        whole = tf.convert_to_tensor(kernel)
+        return [(part, _turned(part, stride)) for part in _split(whole, groups)]
+
+    made = [
+        _frozen(part, own, turned, stride, padding)
+        for part, (own, turned) in zip(_split(pictures, groups), _once(prepare), strict=True)
+    ]
+    return made[0] if groups == 1 else tf.concat(made, axis=3)
+
+
+def _split(value: Tensor, groups: int) -> list[Tensor]:
+    return [value] if groups == 1 else list(tf.split(value, groups, axis=3))
+
+
+def _turned(kernel: Tensor, stride: int) -> Tensor:
+    """The kernel (rows, columns, F, stride stride C) of the gradient, in blocks."""
+    rows, columns, channels, filters = kernel.shape
+    blocks = [-(-size // stride) for size in (rows, columns)]
+    margins = [(0, count * stride - size) for count, size in zip(blocks, (rows, columns), strict=True)]
+    whole = tf.pad(kernel, [*margins, (0, 0), (0, 0)])
+    whole = tf.reshape(whole, (blocks[0], stride, blocks[1], stride, channels, filters))
+    whole = tf.reverse(tf.transpose(whole, (0, 2, 5, 1, 3, 4)), [0, 1])
+    return tf.reshape(whole, (*blocks, filters, stride * stride * channels))
+
+
+def _frozen(pictures: Tensor, kernel: Tensor, turned: Tensor, stride: int, padding: str) -> Tensor:
     @tf.custom_gradient
     def run(x: Tensor) -> Any:
         made = tf.nn.conv2d(x, kernel, stride, padding.upper())
 
         def gradient(out: Tensor) -> Tensor:
-            blocks = [-(-size // stride) for size in (rows, columns)]
-            whole = tf.pad(
-                kernel, [(0, blocks[0] * stride - rows), (0, blocks[1] * stride - columns), (0, 0), (0, 0)]
-            )
-            whole = tf.reshape(whole, (blocks[0], stride, blocks[1], stride, channels, filters))
-            whole = tf.transpose(whole, (0, 2, 5, 1, 3, 4))
-            turned = tf.reshape(tf.reverse(whole, [0, 1]), (*blocks, filters, stride * stride * channels))
-            margins = [(size - 1, size - 1) for size in blocks]
-            found = tf.nn.depth_to_space(tf.nn.conv2d(out, turned, 1, [(0, 0), *margins, (0, 0)]), stride)
-            for axis, (length, size) in enumerate(zip(x.shape[1:3], (rows, columns), strict=True), start=1):
+            cut, margins = [], []
+            for axis in (1, 2):
+                length, size, reach = x.shape[axis], kernel.shape[axis - 1], turned.shape[axis - 1]
                 padded = max((out.shape[axis] - 1) * stride + size - length, 0) if padding == "same" else 0
-                before = padded // 2
-                found = tf.gather(found, tf.range(before, min(found.shape[axis], before + length)), axis=axis)
-                missing = [(0, 0)] * 4
-                missing[axis] = (0, length - found.shape[axis])
-                found = tf.pad(found, missing)
-            return found
+                # What was padding is left out: whole blocks by the convolution, the rest afterwards.
+                before, after = padded // 2 // stride, (padded - padded // 2) // stride
+                cut.append(padded // 2 - before * stride)
+                margins.append((reach - 1 - before, reach - 1 - after))
+            found = tf.nn.conv2d(out, turned, 1, [(0, 0), *margins, (0, 0)])
+            return _part(found if stride == 1 else tf.nn.depth_to_space(found, stride), cut, x.shape[1:3])
 
         return made, gradient
 
     return run(pictures)
+
+
+def _part(maps: Tensor, first: Sequence[int], lengths: Sequence[int]) -> Tensor:
+    """Rows and columns of maps from the first ones on; zeros where there are no more."""
+    channels = maps.shape[3]
+    stops = [
+        min(begin + size, there) for begin, size, there in zip(first, lengths, maps.shape[1:3], strict=True)
+    ]
+    if (list(first), stops) != ([0, 0], list(maps.shape[1:3])):
+        # Out of whole rows: a slice of few channels takes ten times as long.
+        whole = tf.reshape(maps, (-1, maps.shape[1], maps.shape[2] * channels))
+        whole = whole[:, first[0] : stops[0], first[1] * channels : stops[1] * channels]
+        maps = tf.reshape(whole, (-1, stops[0] - first[0], stops[1] - first[1], channels))
+    missing = [(0, begin + size - stop) for begin, size, stop in zip(first, lengths, stops, strict=True)]
+    return tf.pad(maps, [(0, 0), *missing, (0, 0)]) if missing != [(0, 0), (0, 0)] else maps
+
+
+def local_response_normalization(maps: Tensor, size: int, bias: float, alpha: float, beta: float) -> Tensor:
+    """A map over (bias + alpha / size times the sum of squares over `size` neighbouring channels) ^ beta.
+
+    The sums are products with a band matrix, and the gradient is written down: the slices of a plain sum, of which each
+    has a gradient as large as the map, took ten times as long.
+
+    Args:
+        maps: (N, H, W, C).
+        size: of channels that count, half of them on either side: an odd number.
+        bias: what is added.
+        alpha: of the sum.
+        beta: the power.
+
+    Returns:
+        (N, H, W, C).
+    """
+    channels = np.arange(maps.shape[3])
+    near = tf.constant(np.abs(np.subtract.outer(channels, channels)) <= size // 2, maps.dtype)
+    factor = alpha / size
+
+    def sums(values: Tensor) -> Tensor:
+        return tf.reshape(tf.matmul(tf.reshape(values, (-1, len(channels))), near), tf.shape(values))
+
+    @tf.custom_gradient
+    def run(x: Tensor) -> Any:
+        total = bias + factor * sums(tf.square(x))
+        power = tf.exp(-beta * tf.math.log(total))  # a fifth of the time of tf.pow
+
+        def gradient(out: Tensor) -> Tensor:
+            by_power = out * power
+            return by_power - 2 * beta * factor * x * sums(by_power * x / total)
+
+        return x * power, gradient
+
+    return run(maps)
+
+
+_GRAPH: ContextVar[Any] = ContextVar("graph", default=None)
+
+
+@contextmanager
+def before_steps(graph: Any) -> Iterator[None]:
+    """Inside, what is made of weights alone goes into this graph: that of a loop, not of its steps."""
+    token = _GRAPH.set(graph)
+    try:
+        yield
+    finally:
+        _GRAPH.reset(token)
+
+
+def _once(prepare: Callable[[], Any]) -> Any:
+    graph = _GRAPH.get()
+    if graph is None:
+        return prepare()
+    with graph.as_default():
+        return prepare()
 
 
 def batch_normalization(

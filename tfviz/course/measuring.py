@@ -198,6 +198,7 @@ def _unread(name: str, part: Part, error: _UnreadableError) -> Iterator[Row]:
             status="missing" if expected else "",
             tolerance=expected.tolerance if expected else None,
             comparison=expected.comparison if expected else "equal",
+            kind=expected.kind if expected else "",
             theirs=error.handed_in,
         )
 
@@ -262,6 +263,7 @@ def _compared(name: str, part: Part, result: PartResult, findings: Findings, lab
             network=None if claim is None or claim.network is None else legible(claim.network),
             tolerance=graded.tolerance if graded else None,
             comparison=graded.comparison if graded else "equal",
+            kind=graded.kind if graded else "",
             allowed=None if found.value is None else _finite(found.tolerance),
             theirs=verdict == "not borne out" or (claim is not None and found.reason == _OTHER_SETTINGS),
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from tfviz.experiment.grading import Comparison, VerdictStatus
+from tfviz.experiment.grading import Comparison, Kind, VerdictStatus
 
 Measured = Literal["borne out", "not borne out", "cannot be measured"]
 MEASURED: tuple[Measured, ...] = get_args(Measured)
@@ -31,6 +31,7 @@ class Row:
         network: the network that the number is said to be of.
         tolerance: how far the claim may lie from what is expected.
         comparison: in which sense.
+        kind: where the expected value is from; "": nothing is expected.
         theirs: whether it is through what was handed in that the number cannot be measured or is not borne out, not
             through what the grader lacks or no array can show.
         allowed: how far the claim may lie from what was measured again; None: it was not.
@@ -50,6 +51,7 @@ class Row:
     network: str | None = None
     tolerance: float | None = None
     comparison: Comparison = "equal"
+    kind: Kind | Literal[""] = ""
     allowed: float | None = None
     theirs: bool = False
     shown: Mapping[str, Any] = field(default_factory=dict)

@@ -137,7 +137,7 @@ class Rubric:
     def _maxima(self, part: str, of: PartPoints, rows: Sequence[Row]) -> dict[str, float]:
         """The points that each number can get, by name."""
         left = max(0.0, of.points - math.fsum(named.points for named in of.numbers.values()))
-        kinds = {row.number: _kind(row) for row in rows if row.number not in of.numbers}
+        kinds = {row.number: row.kind or _OTHER for row in rows if row.number not in of.numbers}
         others = sum(kind == _OTHER for kind in kinds.values())
         weights = {
             number: self.weights[kind] / (others if kind == _OTHER else 1) for number, kind in kinds.items()
@@ -302,26 +302,6 @@ class _Checked:
 
     def _refuse(self, key: str, why: str, stop: str = ".") -> NoReturn:
         raise BadFileError(f"{legible(self._path)}: {legible(key)} {why}{stop}")
-
-
-def _kinds() -> dict[str, dict[tuple[str, float, float, str], str]]:
-    """Where each part's expected values are from."""
-    return {
-        part.ID: {
-            (each.number, each.value, each.tolerance, each.comparison): each.kind for each in part.EXPECTED
-        }
-        for part in PARTS
-    }
-
-
-_KINDS = _kinds()
-
-
-def _kind(row: Row) -> str:
-    """Where a number's expected value is from; "other" where nothing is expected of it."""
-    if row.expected is None or row.tolerance is None:
-        return _OTHER
-    return _KINDS.get(row.part, {}).get((row.number, row.expected, row.tolerance, row.comparison), _OTHER)
 
 
 def _in_order(rows: Sequence[Row]) -> dict[str, None]:

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import astuple, replace
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,11 @@ from tfviz.course.apart import apart
 from tfviz.course.limits import LIMITS, Limits
 from tfviz.course.measuring import grade_one
 from tfviz.course.rows import Graded, as_json, from_json
-from tfviz.course.submissions import RefusedError, Submission, identity
+from tfviz.course.submissions import RefusedError, Submission, identity, to_be_read
 from tfviz.errors import BadFileError
 from tfviz.experiment import executor as executors
 from tfviz.experiment.executor import Failure, Task
+from tfviz.experiment.inputs import Input, of_cifar10
 from tfviz.experiment.lab import Lab
 from tfviz.files.atomic import UNFINISHED, write_json
 from tfviz.files.hashes import file_sha256, json_sha256
@@ -51,7 +52,7 @@ def grade(
         submissions: of distinct names.
         out: the output folder; nobody else works there (`tfviz.experiment.store.Store.alone`).
         lab: networks and data.
-        executor: runs `measure` for each; on other machines, if these see the same files. None: here.
+        executor: runs `measure` for each. None: here.
         workers: how many at a time, where no executor is given; None: as many as there are cores.
         scheduler: the address of a Dask scheduler whose workers do it, where no executor is given.
         limits: on each.
@@ -76,12 +77,16 @@ def grade(
             continue
         keys.setdefault(key, []).append(submission)
     tasks = []
+    of_lab = tuple(Input(path) for path in lab.files.values())
+    if lab.data_dir is not None:
+        of_lab += (of_cifar10(lab.data_dir, test=True),)
     for key, (first, *_) in keys.items():
         if kept := _kept(out, key):
             done(key, kept)
         else:
-            there = replace(first, path=first.path.absolute())
-            tasks.append(Task(key, measure, (there, out.resolve(), lab, limits), first.name))
+            there, files = to_be_read(first, [part.ID for part in PARTS], limits)
+            arguments = (there, out.resolve(), lab, limits)
+            tasks.append(Task(key, measure, arguments, first.name, (files, *of_lab)))
 
     def keep(task: Task, found: dict[str, Any]) -> None:
         value = from_json(found)
@@ -93,7 +98,7 @@ def grade(
         done(failure.task.key, Graded(keys[failure.task.key][0].name, refused=why))
 
     with _running(executor, workers, scheduler) as running:
-        executors.run(tasks, running, done=lambda _: False, keep=keep, failed=failed, shared=out)
+        executors.run(tasks, running, done=lambda _: False, keep=keep, failed=failed, shared=out.resolve())
     return [graded[submission.name] for submission in submissions]
 
 

@@ -21,6 +21,7 @@ from typing import IO, Literal, cast
 
 from tfviz.course.limits import LIMITS, Limits
 from tfviz.errors import DAMAGED_ARCHIVE, BadFileError
+from tfviz.experiment.inputs import Input
 from tfviz.files.hashes import file_sha256, json_sha256
 from tfviz.files.reading import open_regular
 from tfviz.report.handed_in import legible
@@ -150,6 +151,19 @@ def identity(submission: Submission, parts: Collection[str], limits: Limits = LI
                 regular = each.is_file() and each.stat().st_size <= limits.unpacked
                 found[f"{place}/{name}"] = file_sha256(each) if regular else "no file, or a large one"
     return json_sha256(found)
+
+
+def to_be_read(
+    submission: Submission, parts: Collection[str], limits: Limits = LIMITS
+) -> tuple[Submission, Input]:
+    """The same submission for another process, and what that reads of it; errors as `identity`."""
+    path = _place(submission, parts, limits)
+    if path.is_file():
+        inside = submission.inside if submission.path.is_file() else ()
+        return Submission(submission.name, path.absolute(), inside), Input(path.absolute())
+    names = [f"{place}/{name}" for files in _needed(parts).values() for place, name in files]
+    there = Submission(submission.name, path.absolute())
+    return there, Input(there.path, tuple(names), believed=False)
 
 
 @lru_cache(maxsize=64)

@@ -21,6 +21,7 @@ from typing import Any
 from tfviz.backend import machine
 from tfviz.errors import TfvizError
 from tfviz.experiment.durations import about
+from tfviz.experiment.inputs import Input
 from tfviz.experiment.shelf import shelf
 
 DEATHS = 3
@@ -47,12 +48,14 @@ class Task:
         arguments: that can be pickled: paths, hashes, settings, small arrays. A network is built where the task runs,
             from the catalogue or a file.
         name: for people.
+        inputs: files and folders among the arguments that are read: what a worker elsewhere has not got is sent to it.
     """
 
     key: str
     function: Callable[..., Any]
     arguments: tuple[Any, ...] = ()
     name: str = ""
+    inputs: tuple[Input, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,12 @@ class Workers(Executor):
     def ahead(self) -> int:
         """How many tasks are worth handing over before the first has ended."""
         return AHEAD * self.at_once
+
+    def hand_over(
+        self, given: Iterable[Input], work: Path | None, function: Callable[..., Any], *arguments: Any
+    ) -> Future[Any]:
+        """Submit a call that reads files and writes below a folder; on this machine these are seen."""
+        return self.submit(function, *arguments)
 
 
 @contextmanager
@@ -155,8 +164,8 @@ def run(
         show: called as tasks end with how many are done, of how many (as far as that is known), and what is going on,
             in words.
         heard: called with what tasks tell, in this thread.
-        shared: a folder that the workers see, too: what one has computed is found there when it dies before that is
-            delivered. None: it is computed again.
+        shared: a folder in which tasks write, if in any. What a worker that sees it has computed is found there when
+            it dies before that is delivered; else it is computed again.
 
     Returns:
         Those that failed; the others went on.
@@ -185,10 +194,13 @@ def run(
                 progress.skipped()
                 continue
             seen.add(task.key)
-            if copies is None:
-                future = executor.submit(task.function, *task.arguments)
+            call: tuple[Any, ...] = (task.function, *task.arguments)
+            if copies is not None:
+                call = (copies.computed, task.key, task.function, task.arguments)
+            if isinstance(executor, Workers):
+                future = executor.hand_over(task.inputs, shared, *call)
             else:
-                future = executor.submit(copies.computed, task.key, task.function, task.arguments)
+                future = executor.submit(*call)
             waiting[future] = task
             future.add_done_callback(events.put)
 
@@ -297,11 +309,13 @@ def packed(function: Callable[..., Any], arguments: tuple[Any, ...], named: dict
     return pickle.dumps((function, arguments, named))
 
 
-def answered(called: bytes, told: Callable[[Any], None]) -> bytes:
+def answered(
+    called: bytes, told: Callable[[Any], None], unpack: Callable[[bytes], Any] = pickle.loads
+) -> bytes:
     """In another process: what a packed call gave; told: is called with what the task tells."""
     with _telling(told):
         try:
-            function, arguments, named = pickle.loads(called)
+            function, arguments, named = unpack(called)
             return pickle.dumps((True, function(*arguments, **named)))
         except Exception as error:
             return pickle.dumps((False, _portable(error)))

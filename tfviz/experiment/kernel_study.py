@@ -22,6 +22,7 @@ from tfviz import backend
 from tfviz.data import cifar10
 from tfviz.errors import BadFileError, TfvizError
 from tfviz.experiment.executor import Failures, Task, run, tell, workers
+from tfviz.experiment.inputs import of_cifar10
 from tfviz.files.atomic import write_json
 from tfviz.files.hashes import json_sha256
 from tfviz.training import study
@@ -44,7 +45,7 @@ def train_all(
     Args:
         out: the file.
         place: where CIFAR-10 is.
-        executor: whose workers train; they see the same files.
+        executor: whose workers train.
         base: the plain network's preset that is varied.
         epochs: of every training.
         seeds: how many, from 0 on.
@@ -66,6 +67,7 @@ def train_all(
             f"{out} holds a study with other settings or of other data: name another file with --out."
         )
     done = {_which(record): record for record in before.trainings} if before else {}
+    given = (of_cifar10(place.absolute(), test=False),)
     order = [(preset.name, seed) for seed in range(seeds) for preset in presets]
 
     def task(preset: Preset, seed: int) -> Task:
@@ -73,7 +75,7 @@ def train_all(
         name = f"{preset.name}, seed {seed}"
         first = f"{name}: {order.index((preset.name, seed)) + 1} of {len(order)}"
         key = json_sha256([preset.as_json(), sha256, seed])
-        return Task(key, _train, (preset, place.absolute(), folder, seed, first), name)
+        return Task(key, _train, (preset, place.absolute(), folder, seed, first), name, given)
 
     def keep(task: Task, record: Record) -> None:
         done[_which(record)] = record

@@ -41,5 +41,6 @@ def add_workers(parser: ArgumentParser, workers: str) -> None:
     parser.add_argument(
         "--scheduler",
         metavar="ADDRESS",
-        help="leave it to the workers of a Dask scheduler, such as tcp://host:8786; they see the same files",
+        help="leave it to the workers of a Dask scheduler, such as tcp://host:8786; files that they do not see are "
+        "sent to them",
     )

@@ -5,20 +5,25 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from multiprocessing import forkserver
+from functools import cache
+from multiprocessing import forkserver, util
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from tfviz.backend import machine
+from tfviz.experiment import swept
 from tfviz.experiment.executor import DEATHS, WorkerDiedError, Workers, answered, packed, unpacked
 from tfviz.files.program import PACKAGE
 
 _READY = "tfviz.experiment.ready"
+_LAST = -1  # of what `multiprocessing` tidies up: below 0, its processes have ended
 
 
 class Processes(Workers):
@@ -178,18 +183,31 @@ def forked(ready: str) -> Any:
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([ready])
+    context.set_forkserver_preload([swept.__name__, ready])
+    folder = _folder()
     # Python 3.11's server does not get this process' path, and goes without what it cannot import.
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(PACKAGE.parent), *([before] if before else [])])
+    path = os.pathsep.join([str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    swept_up = os.pathsep.join((folder, util.get_temp_dir()))
+    theirs = {"PYTHONPATH": path, "TMPDIR": folder, swept.FOLDERS: swept_up}
+    before = {name: os.environ.get(name) for name in theirs}
+    os.environ.update(theirs)
     try:
         forkserver.ensure_running()
     finally:
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
     return context
+
+
+@cache
+def _folder() -> str:
+    """For the temporary files of all workers, which are killed, or end without tidying up: it goes after them."""
+    folder = tempfile.mkdtemp(prefix="tfviz-workers-")
+    util.Finalize(None, shutil.rmtree, (folder,), {"ignore_errors": True}, exitpriority=_LAST)
+    return folder
 
 
 def follow() -> None:

@@ -11,5 +11,5 @@ machine.use_cores(1)  # of libraries that count the cores when they are imported
 # Keras imports Matplotlib where it finds it, and a user's matplotlibrc or MPLBACKEND could stop that: `tfviz.figures`
 # imports it without them.
 sys.modules["matplotlib"] = None  # type: ignore[assignment]
-backend.load()
+backend.load(search=False)
 del sys.modules["matplotlib"]

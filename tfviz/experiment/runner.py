@@ -18,6 +18,7 @@ from tfviz.errors import BadFileError, TfvizError, WeightsUnavailableError
 from tfviz.experiment import executor, fingerprint
 from tfviz.experiment.context import Context, Inputs, OwnNetwork
 from tfviz.experiment.durations import took
+from tfviz.experiment.inputs import Input, of_cifar10
 from tfviz.experiment.progress import Relay, heard_by
 from tfviz.experiment.store import PartResult, Store
 from tfviz.files.hashes import file_sha256, json_sha256
@@ -154,6 +155,7 @@ class Runner:
             _compute,
             (named, asdict(settings), settings, context, key, quick),
             part.ID,
+            tuple(_read(context, part)),
         )
 
     def _fails(
@@ -299,6 +301,7 @@ def _compute(
     clock = time.perf_counter()
     try:
         started = machine.now()
+        backend.use_full_products(context.inputs.train is None or "train" not in module.INPUTS)
         findings = module.run(settings, context)
         seconds = time.perf_counter() - clock
         weights = context.weights
@@ -348,6 +351,19 @@ def _wherever(what: Any) -> Any:
     """A dataclass whose paths mean the same in another process, which may work in another folder."""
     paths = {name: value.absolute() for name, value in vars(what).items() if isinstance(value, Path)}
     return replace(what, **paths)
+
+
+def _read(context: Context, part: Part) -> Iterator[Input]:
+    """The files and folders that a part reads."""
+    for file in (context.weights, *context.also.values()):
+        if file is not None:
+            yield Input(file.path)
+    for name in part.INPUTS:
+        path = getattr(context.inputs, name)
+        if name == "data_dir" and path is not None:
+            yield of_cifar10(path, test=context.inputs.train is None or "train" not in part.INPUTS)
+        elif isinstance(path, Path):
+            yield Input(path)
 
 
 def _also(part: Part) -> dict[str, WeightsFile]:

@@ -9,7 +9,6 @@ Pictures are (H, W, 3) RGB in [0, 1], or maps (h, w) of any range, which become 
 from __future__ import annotations
 
 import base64
-import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ import numpy.typing as npt
 
 from tfviz.errors import BadFileError
 from tfviz.figures.pictures import centred
-from tfviz.figures.style import BLACK, MARKS
+from tfviz.figures.style import BLACK, MARKS, png
 from tfviz.files.atomic import write_json
 from tfviz.files.reading import read_json
 
@@ -436,10 +435,8 @@ def _png(pixels: npt.NDArray[np.uint8], alt: str = "", pixelated: bool = False) 
     from PIL import Image
 
     height, width = pixels.shape[:2]
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "png")
     return {
-        "png": base64.b64encode(file.getvalue()).decode(),
+        "png": base64.b64encode(png(Image.fromarray(pixels))).decode(),
         "width": width,
         "height": height,
         "alt": alt,

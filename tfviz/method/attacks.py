@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -99,8 +99,8 @@ def minimum_distance(
         target: class index.
         probability: what the target's softmax probability must reach, in (0, 1).
         steps: gradients to take in each attempt, 1 or more; up to 400 the lengths fall in one round.
-        attempts: how many searches, each from another first radius; the nearest picture of all counts. The path is
-            chaotic: attempts differ by some per cent, and so do machines.
+        attempts: how many searches, each from another first radius, all in one batch; the nearest picture of all
+            counts. The path is chaotic: attempts differ by some per cent, and so do machines.
         eight_bit: whether only pictures that 8 bits a colour can hold are tried, picture being one. Among these the
             nearest is found along the way: rounding a picture afterwards wipes out most of a change that is smaller
             than half a level.
@@ -127,12 +127,15 @@ def minimum_distance(
     from tfviz.method import objectives, probe
 
     log_probability = probe.gradient_function(model, objectives.log_probability(target))
-    found = []
-    for attempt in range(attempts):
-        widened = 1 + _WIDER * attempt
-        found.append(_search(log_probability, source, math.log(probability), steps, widened, eight_bit, keep))
-        if not np.any(found[0].picture != source):
-            break
+    found = _side_by_side(
+        [
+            _search(source, math.log(probability), steps, 1 + _WIDER * attempt, eight_bit, keep)
+            for attempt in range(attempts)
+        ],
+        log_probability,
+    )
+    if not np.any(found[0].picture != source):
+        found = found[:1]
     nearest = min(
         found,
         key=lambda each: (
@@ -143,15 +146,36 @@ def minimum_distance(
     return replace(nearest, attempts=tuple(found))
 
 
+_Search = Generator[Picture, tuple[float, Array], "Adversarial"]
+"""Tries pictures, is sent the log-probability and its gradient of each, and returns what it found."""
+
+
+def _side_by_side(
+    searches: Sequence[_Search], log_probability: Callable[[Array], tuple[Array, dict[str, Array], Array]]
+) -> list[Adversarial]:
+    """What each search found; what they try in the same step is one batch."""
+    tried = np.stack([next(search) for search in searches])
+    found: dict[int, Adversarial] = {}
+    while len(found) < len(searches):
+        scores, _, gradients = log_probability(tried)
+        for index, search in enumerate(searches):
+            if index in found:
+                continue
+            try:
+                tried[index] = search.send((float(scores[index]), gradients[index]))
+            except StopIteration as ended:
+                found[index] = ended.value
+    return [found[index] for index in range(len(searches))]
+
+
 def _search(
-    log_probability: Callable[[Array], tuple[Array, dict[str, Array], Array]],
     source: Picture,
     goal: float,
     steps: int,
     widened: float,
     eight_bit: bool,
     keep: Collection[int],
-) -> Adversarial:
+) -> _Search:
     """One attempt; goal is the log-probability to reach, widened a factor of the first radius."""
     from tfviz.method.ascent import AscentDivergedError
 
@@ -162,8 +186,7 @@ def _search(
     best_distance, best_score = math.inf, -math.inf
     distances, scores, snapshots = [], [], {}
     for step, strength in enumerate([0.0, *_strengths(steps, schedule)]):
-        score_of_batch, _, gradient_of_batch = log_probability(tried[None])
-        score, gradient = float(score_of_batch[0]), gradient_of_batch[0]
+        score, gradient = yield tried
         if not math.isfinite(score) or not np.isfinite(gradient).all():
             raise AscentDivergedError(f"The network gives no finite number at step {step} of the search.")
         distance = float(np.linalg.norm(tried - source))

@@ -12,6 +12,7 @@ from keras import ops
 
 from tfviz import backend
 from tfviz.method.objectives import Goal, Reading, Shapes
+from tfviz.method.shortcuts import Shortcuts
 from tfviz.method.window import Window
 from tfviz.models import description, graph
 from tfviz.models.reading import Reader
@@ -183,8 +184,13 @@ def gradient_function(
     model: keras.Model, goal: Goal
 ) -> Callable[[np.ndarray], tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]]:
     """`value_and_gradient` of one model and one goal, to be called many times: it is compiled once per shape."""
-    probe = Probe(model, goal)
-    return backend.current().gradient_function(probe, probe.variables)
+    probe, shortcuts = Probe(model, goal), Shortcuts(model)
+
+    def score(pictures: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        with shortcuts.taken():
+            return probe(pictures)
+
+    return backend.current().gradient_function(score, probe.variables)
 
 
 def value_and_gradient(

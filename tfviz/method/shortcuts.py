@@ -1,12 +1,13 @@
 """Layers that the gradient of a picture need not compute whole: the same numbers from less work, on processors.
 
 What stands behind a ReLU is mostly 0, and the ReLU stops the gradient there: a dense layer need not read the rows of
-its weights that meet zeros, neither forwards nor backwards. A first convolution with a stride has a faster gradient,
-and a mean colour is faster taken off whole rows of pixels.
+its weights that meet zeros, neither forwards nor backwards. A convolution has a faster gradient where its weights need
+none, so has a normalisation across channels, and a mean colour is faster taken off whole rows of pixels.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,11 +18,12 @@ from keras import activations, layers, ops
 from tfviz import backend
 from tfviz.backend.protocol import Operations
 from tfviz.models import graph
+from tfviz.models.layers import Convolution, GroupedConv2D, LocalResponseNormalization
 
 Tensor = Any
 
-_FEW_PICTURES = 4  # more share too few zeros, and one reading of the weights serves them all
 _LARGE = 2**20  # weights that no cache holds
+_LARGE_KERNEL = 2**18  # of a convolution: TensorFlow would order it anew in every step
 _FEW_CHANNELS = 4  # more: the blocks' kernel, a whole number of strides wide, has too many zeros
 
 
@@ -49,8 +51,12 @@ class Shortcuts:
             layer = group[0].layer
             if _is_large_dense(layer) and all(_is_behind_relu(call, maker) for call in group):
                 self._layers.append((layer, "call", _dense(layer, self._operations)))
-            elif is_strided(layer):
+            elif has_faster_gradient(layer):
                 self._layers.append((layer, "convolution_op", _convolution(layer, self._operations)))
+            elif _is_plain(layer, GroupedConv2D) and _is_large_kernel(layer):
+                self._layers.append((layer, "call", _in_groups(layer, self._operations)))
+            elif _is_plain(layer, LocalResponseNormalization):
+                self._layers.append((layer, "call", _local_response(layer, self._operations)))
             elif _is_of_colours(layer):
                 self._layers.append((layer, "call", _normalization(layer)))
 
@@ -76,7 +82,7 @@ def _is_plain(layer: Any, kind: Any) -> bool:
     return (
         type(layer) is kind
         and layer.compute_dtype == "float32"
-        and not layer.quantization_mode
+        and not getattr(layer, "quantization_mode", None)
         and not getattr(layer, "lora_enabled", False)
     )
 
@@ -89,12 +95,19 @@ def _dense(layer: Any, operations: Operations) -> Callable[..., Tensor]:
     plain = layer.call
 
     def call(inputs: Tensor, training: bool | None = None) -> Tensor:
-        if len(inputs.shape) != 2 or inputs.shape[0] is None or inputs.shape[0] > _FEW_PICTURES:
+        if len(inputs.shape) != 2 or inputs.shape[0] is None:
             return plain(inputs, training=training)
         made = operations.product(inputs, ops.convert_to_tensor(layer.kernel))
         if layer.use_bias:
             made = ops.add(made, layer.bias)
         return made if layer.activation is None else layer.activation(made)
+
+    return call
+
+
+def _local_response(layer: LocalResponseNormalization, operations: Operations) -> Callable[[Tensor], Tensor]:
+    def call(x: Tensor) -> Tensor:
+        return operations.local_response_normalization(x, layer.size, layer.k, layer.alpha, layer.beta)
 
     return call
 
@@ -128,27 +141,42 @@ def _normalization(layer: Any) -> Callable[[Tensor], Tensor]:
     return call
 
 
-def is_strided(layer: Any) -> bool:
-    """Whether it is a convolution for `strided_convolution`, see `tfviz.backend.protocol.Operations`."""
+def has_faster_gradient(layer: Any) -> bool:
+    """Whether it is a convolution for `frozen_convolution`, see `tfviz.backend.protocol.Operations`."""
     return (
-        _is_plain(layer, layers.Conv2D)
-        and layer.strides[0] == layer.strides[1] > 1
+        (_is_plain(layer, layers.Conv2D) or _is_plain(layer, Convolution))
+        and layer.strides[0] == layer.strides[1]
         and min(layer.kernel_size) >= layer.strides[0]
         and layer.padding in ("same", "valid")
         and tuple(layer.dilation_rate) == (1, 1)
         and layer.data_format == "channels_last"
-        and layer.groups == 1
-        and layer.kernel.shape[2] <= _FEW_CHANNELS
+        and (_is_large_kernel(layer) if layer.strides[0] == 1 else layer.kernel.shape[2] <= _FEW_CHANNELS)
     )
 
 
-def _convolution(layer: Any, operations: Operations) -> Callable[[Tensor, Tensor], Tensor]:
-    def convolution_op(inputs: Tensor, kernel: Tensor) -> Tensor:
-        return operations.strided_convolution(
-            inputs, ops.convert_to_tensor(kernel), layer.strides[0], layer.padding
-        )
+def _is_large_kernel(layer: Any) -> bool:
+    return bool(math.prod(layer.kernel.shape) >= _LARGE_KERNEL)
+
+
+def _convolution(layer: Any, operations: Operations) -> Callable[[Tensor, Any], Tensor]:
+    def convolution_op(inputs: Tensor, kernel: Any) -> Tensor:
+        if None in inputs.shape[1:]:
+            return type(layer).convolution_op(layer, inputs, kernel)
+        return operations.frozen_convolution(inputs, kernel, layer.strides[0], layer.padding, layer.groups)
 
     return convolution_op
+
+
+def _in_groups(layer: GroupedConv2D, operations: Operations) -> Callable[[Tensor], Tensor]:
+    plain = layer.call
+
+    def call(inputs: Tensor) -> Tensor:
+        if None in inputs.shape[1:]:
+            return plain(inputs)
+        made = operations.frozen_convolution(inputs, layer.kernel, 1, layer.padding, layer.groups)
+        return ops.add(made, layer.bias)
+
+    return call
 
 
 _ZERO_WHERE_ALL_ARE = (

@@ -7,9 +7,11 @@ cannot be shown) has no such record and is rendered each time.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -126,9 +128,10 @@ def _installed() -> list[str]:
 
 def _pango() -> str:
     """The version of the library that sets the PDF's text; "": there is none."""
+    with suppress(OSError, AttributeError):  # its name on Linux: to import WeasyPrint takes long
+        return str(ctypes.CDLL("libpango-1.0.so.0").pango_version())
     try:
-        import weasyprint
         from weasyprint.text.ffi import pango
     except (ImportError, OSError):
         return ""
-    return f"{weasyprint.__version__} {pango.pango_version()}"
+    return str(pango.pango_version())

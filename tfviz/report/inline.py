@@ -63,7 +63,7 @@ def picture(png: bytes, medium: Medium) -> str:
     """
     image = _opened(png)
     if image.mode == "RGBA" or min(image.size) < _SMALL or _few_colours(image):
-        return _exact(png)
+        return _exact(png, medium)
     if medium == "screen":
         return _uri("webp", image, quality=_WEBP_QUALITY, method=6)
     return _uri("jpeg", image, quality=_JPEG_QUALITY, optimize=True)
@@ -136,6 +136,10 @@ def svg_for_print(svg: str) -> bytes:
     for element in root.iter():
         if _tag(element) == "image":
             _inline_picture(element, "print")
+        # WeasyPrint reads an attribute without looking for CSS in it.
+        for name, _, value in (each.partition(":") for each in _declarations(element)):
+            element.set(name, value)
+        element.attrib.pop("style", None)
     _unwrap(root)
     ET.register_namespace("", _SVG)
     ET.register_namespace("xlink", _XLINK)
@@ -177,9 +181,11 @@ def _few_colours(image: Image.Image) -> bool:
 
 
 @lru_cache(maxsize=_KEPT)
-def _exact(png: bytes) -> str:
-    """A picture as PNG, with a palette where that holds all colours, if it is smaller."""
+def _exact(png: bytes, medium: Medium) -> str:
+    """A picture as PNG, for a page with a palette where that holds all colours, if it is smaller."""
     image = _opened(png)
+    if medium == "print":  # WeasyPrint writes it again
+        return f"data:image/png;base64,{base64.b64encode(style.png(image)).decode()}"
     uri = _uri("png", image, optimize=True)
     if image.mode != "RGB" or image.getcolors(_FEW) is None:
         return uri
@@ -330,7 +336,7 @@ def _inline_picture(element: ET.Element, medium: Medium) -> None:
     declared = [each for each in declared if each not in rendering]
     # So `tfviz.figures.style.save` marks pictures whose pixels are meant to be seen; matplotlib says more, of all.
     if rendering == [_SHARP] or _side(png) < _SMALL:
-        element.set(name, _exact(png))
+        element.set(name, _exact(png, medium))
         declared.append(_SHARP)
     else:
         element.set(name, picture(png, medium))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from html import unescape
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import unquote, urlparse
 
@@ -281,12 +282,22 @@ def write_pdf(out: Path, made: bytes) -> Path:
     return path
 
 
-def pdf(out: Path, page: str) -> bytes:
+def drawing_for_print(path: Path) -> bytes:
+    """A figure as the PDF gets it.
+
+    Raises:
+        ValueError, OSError: it is no drawing of ours, or cannot be read.
+    """
+    return inline.svg_for_print(path.read_text(encoding="utf-8"))
+
+
+def pdf(out: Path, page: str, ready: Mapping[Path, bytes] = MappingProxyType({})) -> bytes:
     """The page as PDF/UA-1; the same page gives the same bytes.
 
     Args:
         out: the output folder, in which the figures lie already.
         page: that `render` made for print.
+        ready: what `drawing_for_print` made of figures, by their resolved paths; others are read.
 
     Raises:
         PdfUnavailableError: WeasyPrint or the Pango library is missing; the message has the install line.
@@ -309,23 +320,23 @@ def pdf(out: Path, page: str) -> bytes:
         """Reads files of the output folder, and what lies inside them, and nothing else."""
 
         def fetch(self, url: str, headers: Any = None) -> Any:
-            parts = urlparse(url)
-            path = Path(unquote(parts.path)).resolve()
             try:
-                if parts.scheme == "data":  # fonts, and the pictures inside an SVG
+                if url.startswith("data:"):  # fonts, and pictures inside an SVG: long, and no path
                     return super().fetch(url, headers)
+                parts = urlparse(url)
+                path = Path(unquote(parts.path)).resolve()
                 if parts.scheme != "file" or folder not in path.parents:
                     raise ValueError(f"it is not in {folder}")
                 if path.suffix != ".svg":
                     return super().fetch(url, headers)
-                drawing = inline.svg_for_print(path.read_text(encoding="utf-8"))
+                drawing = ready[path] if path in ready else drawing_for_print(path)
                 return URLFetcherResponse(url, drawing, {"Content-Type": "image/svg+xml"})
             except (ValueError, OSError) as error:
                 # WeasyPrint would log it and leave the figure out.
                 failures.append(f"{url} ({error})")
                 raise
 
-    with _nothing_collected():
+    with nothing_collected():
         html = weasyprint.HTML(
             string=_kept_together(page), base_url=f"{folder.as_uri()}/", url_fetcher=OnlyTheReport()
         )
@@ -338,8 +349,8 @@ def pdf(out: Path, page: str) -> bytes:
 
 
 @contextmanager
-def _nothing_collected() -> Iterator[None]:
-    """Inside, Python looks for no cycles: among the millions of boxes of a layout it takes a quarter of the time."""
+def nothing_collected() -> Iterator[None]:
+    """Inside, Python looks for no cycles: among a figure's or a page's millions of objects a quarter of all time."""
     collects = gc.isenabled()
     gc.disable()
     try:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 LIMIT = 40
 """Pages that a report should have at most."""
-SIZES = (11.0, 10.5, 10.0, 9.5)
-"""Points: of the text; the first with which the limit is kept, else the last."""
+SIZES = (10.5, 10.0, 9.5)
+"""Points: of the text; the first with which the limit is kept, else the last. A full report fits with the first."""
 _GAP = 0.05  # of a page's height: what is left free below it at most
 
 

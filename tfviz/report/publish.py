@@ -84,7 +84,7 @@ def publish(
         results.pop(waiting, None)  # what an earlier run left of it is about to be replaced
     if not results and not pending:
         return Published({}, ())
-    with language.use(personal.language or language.SOURCE):
+    with language.use(personal.language or language.SOURCE), page.nothing_collected():
         words = students.read(answers, [part.ID for part in parts])
         shown = [part for part in parts if asked_for is None or part.ID in {*asked_for, *results, *pending}]
         expected = {part.ID: part.EXPECTED for part in shown}
@@ -177,14 +177,22 @@ def _rendered(
 ) -> _Rendered:
     """The pages that were asked for, those for paper and for browsers side by side where two cores are there."""
     made, no_pdf, blank = None, "", set[str]()
-    paper = page.render(sections, about, folder=out, medium="print") if pdf else ""
-    with printing.begun(out, paper) if pdf and printing.at_once() else nullcontext() as printed:
+    drawings = [
+        file.path
+        for section in sections
+        if section.status == "done" and section.result is not None
+        for file in section.result.figures
+    ]
+    with printing.begun(out, drawings) if pdf and printing.at_once() else nullcontext() as printer:
+        paper = page.render(sections, about, folder=out, medium="print") if pdf else ""
+        if printer is not None:
+            printer.print(paper)
         html = page.render(sections, about, folder=out)
         export = page.render(sections, about, folder=out, medium="export") if exported else ""
         if pdf:
             try:
-                if printed is not None:
-                    made, blank = printed()
+                if printer is not None:
+                    made, blank = printer.made()
                 else:
                     with page.without_glyph() as blank:
                         made = page.pdf(out, paper)
@@ -215,7 +223,9 @@ def _sections(
     ]
 
 
-def draw(store: Store, part: Part, result: PartResult, say: Say, *, redraw: bool = False) -> PartResult:
+def draw(
+    store: Store, part: Part, result: PartResult, say: Say, *, redraw: bool = False, now: str = ""
+) -> PartResult:
     """Draw a part's figures from what is stored of it, unless they are there as they would be drawn.
 
     A figure that cannot be drawn costs that figure: the result says why, and keeps its numbers.
@@ -226,6 +236,7 @@ def draw(store: Store, part: Part, result: PartResult, say: Say, *, redraw: bool
         result: its stored result, done.
         say: called with one line per figure that could not be drawn.
         redraw: whether to draw in any case.
+        now: what decides how they would be drawn; "": it is looked up.
 
     Returns:
         The result with its figures, which is also stored; "not run" where what is stored is not what was computed.
@@ -234,7 +245,8 @@ def draw(store: Store, part: Part, result: PartResult, say: Say, *, redraw: bool
     try:
         settings = settings_from(part, result.settings)
         findings = store.findings(result)
-        if not redraw and _as_drawn(store, part, result):
+        now = now or fingerprint.of_figures(part, result)
+        if not redraw and _as_drawn(store, result, now):
             return result
     except BadFileError as error:
         return PartResult(part.ID, "not run", reason=str(error))
@@ -262,16 +274,13 @@ def draw(store: Store, part: Part, result: PartResult, say: Say, *, redraw: bool
                 failed(drawing.name, error)
         return written, not_drawn
 
-    return store.save_figures(result, fingerprint.of_figures(part, result), write)
+    with page.nothing_collected():
+        return store.save_figures(result, now, write)
 
 
-def _as_drawn(store: Store, part: Part, result: PartResult) -> bool:
+def _as_drawn(store: Store, result: PartResult, now: str) -> bool:
     """Whether a part's figures are there, as they would be drawn now."""
-    return (
-        result.drawn == fingerprint.of_figures(part, result)
-        and not result.not_drawn
-        and not store.altered_figures(result)
-    )
+    return result.drawn == now and not result.not_drawn and not store.altered_figures(result)
 
 
 def _all_drawn(
@@ -283,17 +292,22 @@ def _all_drawn(
         TfvizError: a process that drew ended.
     """
     done = [part for part in parts if part.ID in results and results[part.ID].status == "done"]
+    now = {part.ID: fingerprint.of_figures(part, results[part.ID]) for part in done}
+
+    def here(part: Part) -> PartResult:
+        return draw(store, part, results[part.ID], say, redraw=redraw, now=now[part.ID])
+
     apart = {
         part.ID: part.__name__
         for part in done
-        if isinstance(part, ModuleType) and (redraw or not _as_drawn(store, part, results[part.ID]))
+        if isinstance(part, ModuleType) and (redraw or not _as_drawn(store, results[part.ID], now[part.ID]))
     }
     if len(apart) < 2 or not printing.at_once():
-        return {part.ID: draw(store, part, results[part.ID], say, redraw=redraw) for part in done}
+        return {part.ID: here(part) for part in done}
     code, drawn = language.current().code, dict[str, PartResult]()
     with printing.processes(len(apart)) as pool:
         asked = {
-            part: pool.submit(_draw_apart, store.out, module, results[part], code, redraw)
+            part: pool.submit(_draw_apart, store.out, module, results[part], code, redraw, now[part])
             for part, module in apart.items()
         }
         for part in done:
@@ -307,18 +321,18 @@ def _all_drawn(
                 for line in said:
                     say(line)
             else:
-                drawn[part.ID] = draw(store, part, results[part.ID], say, redraw=redraw)
+                drawn[part.ID] = here(part)
     return drawn
 
 
 def _draw_apart(
-    out: Path, module: str, result: PartResult, code: str, redraw: bool
+    out: Path, module: str, result: PartResult, code: str, redraw: bool, now: str
 ) -> tuple[PartResult, list[str]]:
     """In another process: `draw`, and what it says."""
     part: Any = import_module(module)
     said: list[str] = []
     with language.use(code):
-        return draw(Store(out), part, result, said.append, redraw=redraw), said
+        return draw(Store(out), part, result, said.append, redraw=redraw, now=now), said
 
 
 def _written(drawing: Drawing, folder: Path) -> Written:
