@@ -122,7 +122,7 @@ EXPECTED = (
     ),
     Expected(
         "l2",
-        0.9,
+        0.95,
         0.0,
         "own bound",
         _ATTEMPTS,
@@ -132,7 +132,7 @@ EXPECTED = (
     ),
     Expected(
         "l2_8bit",
-        0.95,
+        1.0,
         0.0,
         "own bound",
         _ATTEMPTS,
