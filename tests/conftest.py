@@ -1,6 +1,7 @@
 """What tests share: real weights, fetched the way the program fetches them."""
 
 import random
+import signal
 
 import pytest
 
@@ -8,6 +9,12 @@ from tests.browser import browser  # noqa: F401 (a fixture)
 from tests.misbehaving import cache, running, server  # noqa: F401 (fixtures)
 from tfviz.errors import WeightsUnavailableError
 from tfviz.weights import fetch
+
+
+def pytest_configure():
+    """A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser):

@@ -235,13 +235,10 @@ def test_an_interrupt_ends_the_processes_at_once(tmp_path):
     script = tmp_path / "interrupted.py"
     script.write_text(
         textwrap.dedent("""
-        import signal
         import sys
         from tests.experiment import tasks
         from tfviz.experiment.executor import Task, run, workers
         if __name__ == "__main__":
-            # A shell that started the tests in the background has made them ignore it.
-            signal.signal(signal.SIGINT, signal.default_int_handler)
             with workers(2) as pool:
                 todo = [Task(str(n), tasks.writes_and_waits, (sys.argv[1], n)) for n in range(9)]
                 run(todo, pool, done=lambda _: False, keep=lambda *_: None)

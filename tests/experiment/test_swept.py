@@ -72,7 +72,7 @@ def test_nothing_is_left_when_a_run_is_interrupted(tmp_path):
     run = begun(tmp_path, "waits")
     assert run.stdout.readline() == "waits\n"
     run.send_signal(signal.SIGINT)
-    run.communicate()
+    run.communicate(timeout=600)
     assert run.returncode
     assert os.listdir(tmp_path / "temporary") == []
 
