@@ -48,11 +48,11 @@ if __name__ == "__main__":
 """
 
 
-def begun(tmp_path, what):
+def begun(tmp_path, what, script="run.py"):
     (tmp_path / "run.py").write_text(RUN)
     (tmp_path / "temporary").mkdir()
     return subprocess.Popen(
-        [sys.executable, tmp_path / "run.py", what],
+        [sys.executable, tmp_path / script, what],
         env=os.environ | {"PYTHONPATH": str(CHECKOUT), "TMPDIR": str(tmp_path / "temporary")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -86,4 +86,35 @@ def test_nothing_is_left_when_a_run_is_killed(tmp_path):
         if not os.listdir(tmp_path / "temporary"):
             break
         time.sleep(0.05)
+    assert os.listdir(tmp_path / "temporary") == []
+
+
+AGAIN = """
+import os, threading
+from multiprocessing import forkserver
+from tfviz.experiment.executor import workers
+from tfviz.experiment.processes import forked
+from run import litter
+
+if __name__ == "__main__":
+    before = dict(os.environ)
+    forked("tfviz.experiment.executor")
+    for _ in range(2):
+        with workers(2) as pool:
+            assert os.path.exists(pool.submit(litter, False).result())
+        forkserver._forkserver._stop()  # as if it had been killed
+    threads = [threading.Thread(target=forked, args=("tfviz.experiment.executor",)) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert dict(os.environ) == before
+"""
+
+
+def test_a_process_of_copies_that_ended_is_replaced_and_threads_may_ask_at_once(tmp_path):
+    (tmp_path / "again.py").write_text(AGAIN)
+    run = begun(tmp_path, "ends", "again.py")
+    _, said = run.communicate(timeout=600)
+    assert (run.returncode, said) == (0, "")
     assert os.listdir(tmp_path / "temporary") == []

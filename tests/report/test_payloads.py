@@ -596,6 +596,7 @@ def test_what_is_marked_as_safe_is_known():
             r"""\b_\((?!["'])""", re.sub(r"\{#.*?#\}", "", path.read_text(encoding="utf-8"), flags=re.S)
         ), path
     assert places == [
+        ("atlas-units.html", "{{ css | safe }}"),  # atlas-units.css and palette: files of the program
         ("atlas.html", "{{ css | safe }}"),  # atlas.css, fonts and palette: files of the program
         ("atlas.html", "{{ scripts[0] | safe }}"),  # text of the program
         ("atlas.html", "{{ scripts[1] | safe }}"),  # atlas.js: a file of the program

@@ -183,8 +183,18 @@ def forked(ready: str) -> Any:
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
+    with _starting:
+        _start(context, ready)
+    return context
+
+
+_starting = threading.Lock()  # what several threads change about the environment would stay
+
+
+def _start(context: Any, ready: str) -> None:
     context.set_forkserver_preload([swept.__name__, ready])
     folder = _folder()
+    os.makedirs(folder, mode=0o700, exist_ok=True)  # whoever tidies up a machine may have taken it away
     # Python 3.11's server does not get this process' path, and goes without what it cannot import.
     path = os.pathsep.join([str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     swept_up = os.pathsep.join((folder, util.get_temp_dir()))
@@ -199,7 +209,6 @@ def forked(ready: str) -> Any:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-    return context
 
 
 @cache
