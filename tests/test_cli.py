@@ -422,12 +422,26 @@ def test_init_writes_what_there_is_to_fill_in_and_it_can_be_used_as_it_is(
 ):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["init", "new"]) == 0
-    assert "written: new/report.toml" in capsys.readouterr().out.splitlines()
+    said = capsys.readouterr().out.splitlines()
+    assert "written: new/report.toml" in said
+    assert said[-1].endswith(" --config new/report.toml")
     assert cli.main(["init", "new"]) == 0
     assert "kept as it was: new/report.toml" in capsys.readouterr().out.splitlines()
     monkeypatch.chdir(tmp_path / "new")
+    assert cli.main(["init"]) == 0
+    assert "--config" not in capsys.readouterr().out
     assert cli._report(cli.parser().parse_args([])).answers == Path("answers")
     assert cli.main(["--only", "good"]) == 0
+
+
+@pytest.mark.parametrize("name", ["report.toml.txt", "Report.TOML"])
+def test_a_report_toml_under_another_name_stops_the_run(parts, capsys, name):
+    Path(name).write_text('authors = ["A"]')
+    assert cli.main(["--only", "good"]) == 2
+    assert f"{name} is not read: name it report.toml, or name it with --config." in capsys.readouterr().err
+    assert cli._report(cli.parser().parse_args(["--config", name])).personal.authors == ("A",)
+    Path("report.toml").write_text("")
+    assert cli._report(cli.parser().parse_args([])).personal.authors == ()
 
 
 @pytest.fixture

@@ -240,12 +240,17 @@ def _done(arguments: Sequence[str]) -> int:
 
 def _again(arguments: Sequence[str]) -> str:
     """The command line that goes on where these arguments' run stopped; with --force it would begin anew."""
+    kept = [each for each in arguments if len(each) < 3 or not "--force".startswith(each)]
+    return _typed(*kept)
+
+
+def _typed(*arguments: str) -> str:
+    """A command line that begins as this one did."""
     script = Path(sys.argv[0])
     start = {"run_all.py": ["python", str(script)], "__main__.py": ["python", "-m", _NAME]}.get(
         script.name, [_NAME]
     )
-    kept = [each for each in arguments if len(each) < 3 or not "--force".startswith(each)]
-    return shlex.join([*start, *kept])
+    return shlex.join([*start, *arguments])
 
 
 def _stop(message: str) -> int:
@@ -262,6 +267,9 @@ def _init(options: argparse.Namespace) -> int:
         print(f"written: {path}")
     for path in started.kept:
         print(f"kept as it was: {path}")
+    here = started.folder.resolve() == Path().resolve()
+    config = () if here else ("--config", str(started.folder / "report.toml"))
+    print(f"Fill in what you like of these, then: {_typed(*config)}")
     return EXIT_DONE
 
 
@@ -516,6 +524,8 @@ def _report(options: argparse.Namespace) -> _Report:
 
     here = Path("report.toml")
     config = options.config or (here if here.is_file() else None)
+    if config is None and (like := personal.misnamed(Path())):
+        raise BadFileError(f"{like} is not read: name it {here}, or name it with --config.")
     beside = (config.parent if config else Path()) / "answers"
     folder = options.answers or (beside if beside.is_dir() else None)
     if folder and not folder.is_dir():
@@ -553,7 +563,7 @@ def _own(options: argparse.Namespace) -> OwnNetwork | None:
     """What is said of the user's own network, opened before anything runs: what cannot be used stops here."""
     if options.model is None:
         return None
-    from tfviz.data.labels import class_index, read_classes
+    from tfviz.data.labels import UnknownClassError, class_index, read_classes
 
     names = None if options.model_classes is None else read_classes(options.model_classes)
     own = OwnNetwork(
@@ -572,7 +582,13 @@ def _own(options: argparse.Namespace) -> OwnNetwork | None:
         for name in ("source_class", "target_class")
         if (text := getattr(options, name)) is not None
     }
+    if len(asked) == 2 and (twice := asked["source_class"]) == asked["target_class"]:
+        raise UnknownClassError(_same(twice, (names or numbers)[twice]))
     return replace(own, **asked)
+
+
+def _same(index: int, name: str) -> str:
+    return f"--source-class and --target-class are the same, {index} ({name}): name two."
 
 
 def _inputs(options: argparse.Namespace) -> Inputs:
@@ -594,9 +610,7 @@ def _inputs(options: argparse.Namespace) -> Inputs:
     if (twice := classes.get("source_class", Inputs.source_class)) == classes.get(
         "target_class", Inputs.target_class
     ):
-        raise UnknownClassError(
-            f"--source-class and --target-class are the same, {twice} ({imagenet_classes()[twice]}): name two."
-        )
+        raise UnknownClassError(_same(twice, imagenet_classes()[twice]))
     return Inputs(
         image=options.image,
         pictures=options.pictures,

@@ -8,6 +8,8 @@ def test_agreement_is_the_share_of_pairs_by_hand():
     controls = np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1]])  # their mean is 0
     drawing = np.array([2.0, 0])
     assert agreement(drawing, np.array([[5.0, 0]]), controls) == pytest.approx((0.5 + 1 + 1 + 1) / 4)
+    assert agreement(drawing, np.array([[5.0, 0]]), controls[:2]) is None
+    assert agreement(drawing, np.array([[5.0, 0]]), controls[:3]) is not None
     assert agreement(drawing, np.array([[-5.0, 0]]), controls) == pytest.approx(0.5 / 4)
     assert agreement(drawing, np.array([[3.0, 3], [0, 7]]), controls) == pytest.approx(
         ((0 + 1 + 1 + 1) + (0 + 1 + 0.5 + 0.5)) / 8

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -154,6 +155,17 @@ def test_layers_and_units_are_added_to_an_atlas(ask, drawn):
     assert [row["unit"] for row in table.rows(ask.out, ["c2"])] == [0, 1, 4]
 
 
+def test_units_that_are_there_are_not_drawn_with_others(ask, drawn):
+    ask(layers=["c1"], units=[1])
+    ask(layers=["c1"])
+    ask(layers=["c1"], units=[2])
+    assert drawn == [("c1", (1,)), ("c1", (0, 2, 3))]
+    assert [row["unit"] for row in table.rows(ask.out)] == [0, 1, 2, 3]
+    drawn.clear()
+    ask(layers=["c1"], seed=1)
+    assert drawn == [("c1", (0, 1, 2)), ("c1", (3,))]
+
+
 def test_units_that_cannot_be_drawn_are_said_and_the_others_go_on(ask, monkeypatch):
     before = making.draw
 
@@ -208,14 +220,47 @@ def test_units_without_a_finite_number_are_said(ask, monkeypatch):
     before = making.Layer.activations
     monkeypatch.setattr(making.Layer, "activations", lambda self, seen: before(self, seen) * np.nan)
     assert not ask(layers=["a"])[0]
-    assert "[0, 1, 2] of a give no finite number" in next(iter(table.Atlas.open(ask.out).failed.values()))
+    assert list(table.Atlas.open(ask.out).failed.values()) == [making.without_number("a", (0, 1, 2))]
+
+
+@pytest.mark.parametrize("what", ["drawing", "activation"])
+def test_a_unit_without_a_finite_number_costs_no_other(ask, drawn, monkeypatch, what):
+    """Its drawing would be black: no number of another picture is taken for its own."""
+    draw, activations = making.Drawer.__call__, making.Layer.activations
+
+    def drawings(self, *arguments):
+        pictures = draw(self, *arguments)
+        pictures[1, 2, 2, 0] = np.nan
+        return pictures
+
+    def numbers(self, seen):
+        values = activations(self, seen)
+        values[:, 1] = np.inf
+        return values
+
+    if what == "drawing":
+        monkeypatch.setattr(making.Drawer, "__call__", drawings)
+    else:
+        monkeypatch.setattr(making.Layer, "activations", numbers)
+    reason = "Units 1 of a give no finite number for their drawings."
+    for often in (1, 1):
+        assert ask(layers=["a"])[0] is False
+        assert len(drawn) == often
+        assert [row["unit"] for row in table.rows(ask.out)] == [0, 2]
+        atlas = table.Atlas.open(ask.out)
+        assert atlas.missing(ask.out) == {"a": (1,)}
+        assert list(atlas.failed.values()) == [reason]
+    assert reason in (ask.out / "atlas.html").read_text()
 
 
 @pytest.mark.parametrize(
     ("more", "words"),
     [
         ({"layers": ["nowhere"]}, "--layers: .*no layer 'nowhere'"),
-        ({"layers": ["both"]}, "neither a convolution nor dense"),
+        (
+            {"layers": ["both"]},
+            "both is a Concatenate layer that returns .* any of c1, a, b, c2, head",
+        ),
         ({"units": [3]}, "a has units 0 to 2, not 3"),
         ({"pictures": Path("/nowhere")}, "does not exist"),
     ],
@@ -226,6 +271,32 @@ def test_what_cannot_be_is_said_before_anything_is_drawn(ask, drawn, more, words
     assert isinstance(caught.value, networks.TfvizError)
     assert not drawn
     assert not (ask.out / "atlas.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        ([keras.layers.Dense(3, name="first"), keras.layers.Dense(2, name="second")], "any of first, second"),
+        ([keras.layers.Reshape((16, 3)), keras.layers.Conv1D(3, 2)], "neither 2-D convolutions nor dense"),
+    ],
+)
+def test_network_without_convolutions_is_refused_by_its_files_name(tmp_path, layers, words):
+    made = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Rescaling(2.0), *layers], name="other")
+    made.save(tmp_path / "mine.keras")
+    with pytest.raises(networks.NoSuchLayerError, match=f"^mine has .*{words}"):
+        networks.chosen(networks.own(tmp_path / "mine.keras").load(), None)
+
+
+def test_what_a_network_calls_its_layers_stays_on_one_line_of_the_terminal(tmp_path):
+    keras.Sequential(
+        [keras.Input((8, 8, 3)), keras.layers.Conv2D(1, 8, name="\x1b[31mred\nconv2: 9 units \u202e")]
+    ).save(tmp_path / "odd.keras")
+    lines = []
+    asked = command.Asked(None, tmp_path, tmp_path / "odd.keras", workers=1, quick=True, model_input="[0,1]")
+    assert command.make(asked, lines.append)
+    assert lines[1] == "red conv2: 9 units \ufffd: 1 units"
+    assert networks.some(["a\nb", *"cdef"], 3) == "a b, c, d and 2 more"
+    assert networks.some(["a", "b"], 2) == "a, b"
 
 
 def test_network_without_a_name_or_a_file_is_refused(tmp_path):

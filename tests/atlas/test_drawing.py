@@ -7,6 +7,7 @@ from keras import ops
 
 from tests.atlas.tiny import SIDE, network
 from tfviz.atlas.drawing import Drawer, Layer
+from tfviz.atlas.network import drawable
 from tfviz.atlas.recipes import QUICK, RECIPES
 from tfviz.method.window import Ways
 from tfviz.models.own import before_activation, use
@@ -47,6 +48,21 @@ def test_where_only_the_whole_network_can_be_computed_the_field_alone_is_drawn(m
         np.testing.assert_allclose(whole.activations(seen), part.activations(seen), rtol=1e-4, atol=1e-5)
     drawn = Drawer(Layer(model, "c1"), STILL, 4)([0, 1, 2, 3], 0, 0)
     np.testing.assert_allclose(drawn, Drawer(parts["c1"], STILL, 4)([0, 1, 2, 3], 0, 0), atol=0.02)
+
+
+def test_units_of_a_transposed_convolution_are_those_of_the_whole_network():
+    keras.utils.set_random_seed(2)
+    x = keras.Input((*SIDE, 3))
+    down = keras.layers.Conv2D(4, 3, strides=2, padding="same", name="down")(x)
+    up = keras.layers.Conv2DTranspose(5, 3, strides=2, padding="same", activation="relu", name="up")(down)
+    made = use(keras.Model(x, up), pictures="[0,1]")
+    assert list(drawable(made)) == ["down", "up"]
+    layer = Layer(made, "up")
+    assert layer.seen == SIDE
+    picture = np.random.default_rng(0).random((2, *SIDE, 3), np.float32)
+    middle = np.asarray(made(picture))[:, SIDE[0] // 2, SIDE[1] // 2]
+    assert middle.any()
+    np.testing.assert_allclose(np.maximum(layer.activations(picture), 0), middle, rtol=1e-4, atol=1e-5)
 
 
 def test_what_units_of_the_resnet_see():
@@ -140,6 +156,19 @@ def test_a_unit_that_grey_does_not_excite_is_drawn_all_the_same():
     assert layer.activations(np.full((1, 5, 5, 3), 0.5))[0, 0] == 0
     drawn = Drawer(layer, QUICK["fourier"], 1)([0], 0, 0)
     assert 0.3 < layer.activations(drawn)[0, 0] <= 0.4 + 1e-6  # white gives 1 - 0.6
+
+
+@pytest.mark.parametrize("orders", [-80, 70])
+def test_a_drawing_is_the_same_in_whatever_scale_its_unit_is(orders):
+    """Also where no float32 holds the squares of its gradients."""
+    x = keras.Input((12, 12, 3))
+    y = keras.layers.Conv2D(3, 3, activation="relu")(keras.layers.Rescaling(2.0, -1.0)(x))
+    built = use(keras.Model(x, keras.layers.Conv2D(2, 3, name="c", use_bias=False)(y)))
+    short = replace(QUICK["fourier"], steps=6)
+    drawn = Drawer(Layer(built, "c"), short, 2)([0, 1], 0, 0)
+    kernel = built.get_layer("c").kernel
+    kernel.assign(kernel * 2.0**orders)
+    np.testing.assert_array_equal(Drawer(Layer(built, "c"), short, 2)([0, 1], 0, 0), drawn)
 
 
 def test_starts_of_their_own_lead_to_pictures_that_differ(model):

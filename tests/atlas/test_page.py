@@ -20,6 +20,7 @@ from tfviz.files.atomic import UNFINISHED
 
 HOSTILE = (
     "</script><script>parent.done=1</script>\"'><img src=x onerror=parent.done=1>/{{ 7*7 }}/../__proto__"
+    + "WithoutAnEnd" * 6
 )
 LAYERS = {"conv1": 20, "base/conv5_block3": 30, "שכבה": 4}
 

@@ -92,6 +92,11 @@ def test_neighbours_are_numpys_correlations():
         assert [number for number, _ in near] == [number for value, number in others if value > 0]
         assert [value for _, value in near] == pytest.approx([value for value, _ in others if value > 0])
     assert survey.neighbours(values)[4] == []
+    values[7, 2] = np.nan
+    without = survey.neighbours(values)
+    others = [[pair for pair in near if pair[0] != 2] for near in survey.neighbours(np.nan_to_num(values))]
+    assert without[2] == []
+    assert [near for unit, near in enumerate(without) if unit != 2] == [*others[:2], *others[3:]]
 
 
 def test_patch_over_the_border_is_black_there():

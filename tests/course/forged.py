@@ -75,7 +75,7 @@ class Forger:
 
     def __init__(self, part, number, picture, other, network=None):
         """Args: the part, a number that is measured again, a picture's array, folders of another's, and of a run
-        with another network."""
+        with another network; without that, this way is left out."""
         self.part, self.number, self.picture, self.other, self.network = part, number, picture, other, network
 
     def change(self, folder, change):
@@ -252,11 +252,12 @@ def make(folder, runs, count, forged, forger_of):
         number = index - (count - forged)
         truth[name] = ""
         if number >= 0:
-            way = WAYS[number % len(WAYS)]
-            if number % len(WAYS) == 0:
+            forger = forger_of(sources)
+            ways = [way for way in WAYS if forger.network or way != "other_network"]
+            way = ways[number % len(ways)]
+            if number % len(ways) == 0:
                 turn = next(turns)
             way = way if isinstance(way, str) else way[turn]
-            forger = forger_of(sources)
             getattr(forger, way)(place)
             truth[name] = way
         elif index % 4 == 1:
@@ -292,7 +293,7 @@ def main():
     def forger_of(sources):
         own = sources["class_image"]
         other = next(run for run in options.runs if run != own)
-        return Forger("class_image", "target_probability", "published", other, options.other_network or other)
+        return Forger("class_image", "target_probability", "published", other, options.other_network)
 
     made = options.folder / "submissions"
     kept = options.folder / "truth.json"

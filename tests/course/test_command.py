@@ -7,13 +7,13 @@ import pytest
 from rich.console import Console
 
 from tfviz import cli
-from tfviz.course import command
+from tfviz.course import command, rubric
 from tfviz.course.rows import Graded, Row
 from tfviz.weights.fetch import WeightsFile
 
 
-def row(number, verdict, reason="", *, part="class_image", theirs=False, status="pass"):
-    return Row("דנה לוי", part, number, 1.0, None, None, verdict, reason=reason, theirs=theirs, status=status)
+def row(number, verdict, reason="", *, part="class_image", **more):
+    return Row("דנה לוי", part, number, 1.0, None, None, verdict, reason=reason, **{"status": "pass", **more})
 
 
 GRADED = Graded(
@@ -23,7 +23,7 @@ GRADED = Graded(
         row("two", "not borne out", "so", theirs=True, status="fail"),
         row("three", "not borne out", "so", theirs=True),
         row("four", "not borne out", "otherwise", theirs=True),
-        row("five", "cannot be measured", "no array"),
+        row("five", "cannot be measured", "no array", points=4.25),
         row("six", "cannot be measured", "older", theirs=True, part="occlusion_map"),
     ),
     points=61.5,
@@ -40,6 +40,13 @@ def test_a_line_a_part_and_reason():
     assert command.lines(Graded("x", refused="It is a link.")) == ["x: not graded: It is a link."]
 
 
+def test_why_a_late_submission_has_no_points_is_said():
+    late = rubric.load().apply(
+        Graded("levi_LATE_12_3", (row("one", "borne out"),), notes=("quick settings",))
+    )
+    assert command.lines(late) == ["levi_LATE_12_3: late, as Canvas marks it: no points"]
+
+
 def test_the_table_counts_and_marks_no_markup():
     shown = io.StringIO()
     graded = [GRADED, Graded("[red]x[/red]", refused="no zip")]
@@ -47,9 +54,31 @@ def test_the_table_counts_and_marks_no_markup():
     text = shown.getvalue()
     (line,) = [line for line in text.splitlines() if "61.5 of 100" in line]
     assert [cell.strip() for cell in line.strip("│").split("│")] == [
-        *("דנה לוי", "61.5 of 100", "1", "3", "2", "5", "1"),
+        *("דנה לוי", "61.5 of 100", "4.25", "1", "3", "2", "5", "1"),
     ]
     assert "[red]x[/red]: not graded: no zip" in text
+
+
+def test_networks_that_the_grader_lacks_are_named_with_the_points_that_hang_on_them():
+    def of(name, network, points, reason="the grader has no weights of alexnet; all of the points"):
+        return Graded(name, (row("n", "cannot be measured", reason, network=network, points=points),) * 2)
+
+    assert command.lacking(
+        [
+            of("a", "alexnet", 1.25),
+            of("b", "alexnet", 2),
+            of("c", "squeezenet (user's file)", 3),
+            of("d", "alexnet", 0),
+            of("d", "your network “mine”", 1),
+            of("e", "squeezenet", 3, "a duration"),
+        ]
+    ) == [
+        "alexnet: 6.5 points of 2 submissions (a, b) are unchecked, since you have no weights of it: "
+        "--weights alexnet=FILE",
+        "squeezenet (user's file): 6 points of c are unchecked, since you have no weights of it: "
+        "--weights squeezenet=FILE",
+        "your network “mine”: 2 points of d are unchecked, since only the student has its weights",
+    ]
 
 
 def test_what_is_said_of_one_submission_is_bounded():

@@ -178,6 +178,18 @@ def test_what_was_not_handed_in_is_no_forgery(tmp_path):
     assert "no results of this program" in found.refused
 
 
+def test_arrays_that_were_left_out_are_said_to_be(tmp_path):
+    folder = run(tmp_path / "run")
+    (folder / "arrays" / "asked.npz").unlink()
+    found, rows = graded(folder, tmp_path / "scratch")
+    assert {(row.verdict, row.reason) for row in rows.values()} == {
+        ("not borne out", "arrays/asked.npz was not handed in")
+    }
+    assert lines(found) == [
+        "Dana: asked: 4 numbers (answer, ...): not borne out: arrays/asked.npz was not handed in"
+    ]
+
+
 def test_a_part_that_failed_says_so_in_its_own_printable_words(tmp_path):
     Store(tmp_path / "run").save_failure("asked", "failed", "it broke \x1b[31m\nhere", {})
     found, rows = graded(tmp_path / "run", tmp_path / "scratch")
@@ -210,6 +222,48 @@ def test_a_file_of_weights_by_hand_is_known_by_its_hash(tmp_path):
         result_of(folder, "asked"), lambda content: content["provenance"].update(weights={"sha256": sha256})
     )
     assert graded(folder, tmp_path / "scratch2", lab)[1]["answer"].verdict == "borne out"
+
+
+def test_a_network_that_another_is_called_by_is_told(tmp_path, monkeypatch):
+    """The file that it names is in the catalogue, or unknown where the network is known by its values."""
+    said = "it is said to be of {}, and the file of weights that it names is not that network's"
+    squeezenet, features, alexnet = (
+        min(measuring._published(name)) for name in ("squeezenet", "alexnet_features", "alexnet")
+    )
+    assert measuring._published("alexnet") < measuring._published("alexnet_features")
+    lab = Networks({name: Path("net.h5") for name in ("alexnet", "alexnet_features", "squeezenet")})
+    for name in lab.files:
+        monkeypatch.setitem(NETWORKS, name, 0.25)
+    cases = {
+        ("alexnet", squeezenet): False,
+        ("alexnet", None): False,
+        ("alexnet", "0" * 64): False,  # would be labelled as the user's own file
+        ("alexnet", alexnet): True,
+        ("alexnet_features", features): True,
+        ("alexnet_features", alexnet): True,
+        ("alexnet_features", "0" * 64): True,  # another layout of the published weights
+        ("alexnet_features", squeezenet): False,
+        ("squeezenet", squeezenet): True,
+    }
+    for place, ((name, sha256), honest) in enumerate(cases.items()):
+        folder = run(tmp_path / f"run{place}", network="net", label=name)
+        weights = None if sha256 is None else {"sha256": sha256}
+        rewrite(
+            folder, "asked", lambda content, weights=weights: content["provenance"].update(weights=weights)
+        )
+        rows = graded(folder, tmp_path / f"scratch{place}", lab)[1]
+        assert rows["answer"].verdict == ("borne out" if honest else "not borne out"), (name, sha256)
+        assert rows["answer"].reason == ("" if honest else said.format(name))
+        assert rows["answer"].claimed is not None
+
+
+@pytest.mark.parametrize("network", [None, "other"])
+def test_numbers_of_another_network_than_was_looked_at_are_told(tmp_path, network):
+    folder = run(tmp_path / "run")
+    rewrite(folder, "asked", lambda content: content["provenance"].update(network=network))
+    row = graded(folder, tmp_path / "scratch")[1]["answer"]
+    assert row.verdict == "not borne out"
+    assert row.reason.startswith("its numbers are labelled net, and it says that it looked at ")
 
 
 def test_settings_of_ones_own_cannot_be_measured_and_are_named(tmp_path):

@@ -112,13 +112,41 @@ def test_gradescope_is_told_what_the_hand_in_kept_from_being_measured():
 
 
 def test_of_a_part_forty_lines_are_told():
-    rows = tuple(row(number=f"n{count}", verdict="not borne out", reason="far off") for count in range(50))
+    rows = tuple(
+        row(number=f"n{count}", verdict="not borne out", reason=f"far off {count}") for count in range(50)
+    )
     found = sheets.gradescope(USUAL.apply(Graded("Dana", rows)), USUAL)
     (output,) = (test["output"] for test in found["tests"] if "far off" in test["output"])
     first, *lines, last = output.split("\n")
     assert first == "0 borne out, 0 cannot be measured again."
-    assert lines == [f"n{count}: not borne out: far off" for count in range(40)]
+    assert lines == [f"n{count}: not borne out: far off {count}" for count in range(40)]
     assert last == "10 more"
+
+
+def test_numbers_of_which_the_same_is_said_share_a_line_and_a_part_without_any_has_one():
+    rows = (
+        FORGED,
+        *(row(number=f"n{count}", verdict="not borne out", reason="no array") for count in range(50)),
+    )
+    found = sheets.gradescope(USUAL.apply(Graded("Dana", rows)), USUAL)
+    outputs = {test["name"]: test["output"] for test in found["tests"]}
+    titles = {part.ID: part.TITLE for part in PARTS}
+    assert outputs[titles["conv1_units"]].split("\n")[1:] == [
+        "activation_channel_0: not borne out: claimed 0.3, measured 62",
+        "50 numbers (n0, ...): not borne out: no array",
+    ]
+    assert outputs[titles["normalization"]] == "Nothing was handed in of it."
+
+
+def test_feedback_is_what_gradescope_shows_as_text():
+    text = sheets.feedback(LEVI, USUAL)
+    assert text.startswith("6.5 of 100 points.\n\nA plain network trained on CIFAR-10: 0 of 6\nNothing was")
+    assert (
+        "What a first-layer unit likes best: 6.5 of 13\n0 borne out, 1 cannot be measured again.\n"
+        "activation_channel_0: not borne out: claimed 0.3, measured 62\n"
+    ) in text
+    assert "Dana" not in text
+    assert sheets.feedback(REFUSED, USUAL) == "Not graded: a zip bomb\n"
 
 
 def test_gradescope_is_told_why_nothing_was_graded():
@@ -202,12 +230,54 @@ def test_canvas_finds_students_by_its_ids_or_by_name():
     assert late.splitlines()[2].startswith("levicohen,123,")
 
 
+def test_canvas_gets_one_row_a_student():
+    several = [
+        Graded("levi_12_3_a", points=3.0),
+        Graded("levi_LATE_12_4_b", points=5.0),
+        Graded("cohen_13_5_c"),
+    ]
+    students = list(csv.reader(io.StringIO(sheets.canvas_csv(several, USUAL))))[2:]
+    assert [(each[0], each[1], each[5]) for each in students] == [
+        ("levi", "12", "5.00"),
+        ("cohen", "13", "0.00"),
+    ]
+
+
+def test_a_row_a_student_with_what_to_look_at():
+    moodle = USUAL.apply(Graded("Zoë Roe_77_assignsubmission_file_", (row(), OTHER)))
+    late = Graded("cohen_LATE_12_3_work", (row(),))
+    text = sheets.students_csv([DANA, LEVI, REFUSED, moodle, late], USUAL, TWINS)
+    dana, levi, refused, zoe, cohen = read(text)
+    assert list(dana) == [
+        *("submission", "student", "id", "points", "out of", "unchecked"),
+        *("borne out", "not borne out", "cannot be measured", "as expected", "not as expected", "remark"),
+        *(part.ID for part in PARTS),
+    ]
+    assert (zoe["submission"], zoe["student"], zoe["id"]) == (moodle.submission, "Zoë Roe", "77")
+    assert (cohen["student"], cohen["id"], cohen["remark"][:5]) == ("cohen", "12", "late,")
+    assert (dana["student"], dana["id"], dana["out of"]) == ("Dana", "", "100.00")
+    given = [each.points for each in DANA.rows]
+    assert given == [6.5, 6.5]
+    assert (dana["points"], dana["unchecked"]) == ("13.00", "6.50")
+    assert (dana["conv1_units"], dana["class_image"]) == (dana["points"], "0.00")
+    assert [levi[name] for name in list(levi)[6:11]] == ["0", "1", "1", "0", "1"]
+    assert dana["remark"] == f"the same as {HEBREW} (conv1_units)"
+    assert levi["remark"] == "the same as Dana (conv1_units)"
+    assert refused["remark"] == "not graded: a zip bomb"
+
+
+def test_excel_is_told_that_names_are_in_utf_8(tmp_path):
+    sheets.write([LEVI], USUAL, (), tmp_path)
+    assert (tmp_path / "students.csv").read_bytes().startswith(b"\xef\xbb\xbfsubmission,")
+    assert (tmp_path / "grades.csv").read_bytes().startswith(b"submission,")  # programs read it
+
+
 def test_all_files_are_written_and_hold_no_pictures(tmp_path):
     graded = [DANA, LEVI, Graded("a/../b\\c:*?" + 200 * "x")]
     paths = sheets.write(graded, USUAL, TWINS, tmp_path)
     assert all(path.is_file() for path in paths)
     assert {path.name for path in tmp_path.iterdir()} == {
-        "grades.csv", "grades.json", "nbgrader.csv", "canvas.csv", "submissions"}  # fmt: skip
+        "grades.csv", "students.csv", "grades.json", "nbgrader.csv", "canvas.csv", "submissions"}  # fmt: skip
     folders = sorted(path.name for path in (tmp_path / "submissions").iterdir())
     assert folders[:2] == ["001 Dana", "002 דנה_לוי"]
     assert re.fullmatch(r"003 a_b_c_x+", folders[2])
@@ -222,5 +292,5 @@ def test_all_files_are_written_and_hold_no_pictures(tmp_path):
 
 def test_one_submission_alone_has_its_results_where_an_autograder_looks(tmp_path):
     sheets.write([DANA], USUAL, (), tmp_path)
-    for name in ("results.json", "result.json"):
+    for name in ("results.json", "result.json", "feedback.txt"):
         assert (tmp_path / name).read_text() == (tmp_path / "submissions" / "001 Dana" / name).read_text()

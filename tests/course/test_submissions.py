@@ -109,6 +109,132 @@ def test_exports_have_a_submission_a_student_whoever_handed_in_nothing_too(tmp_p
                 taken(each, tmp_path / f"scratch{index}")
 
 
+def several(folder):
+    """Students of whom there is more than one file, as folders and one by one."""
+    whole = folder / "whole"
+    zipped(whole / "Dana Levi_101_assignsubmission_file_" / "reports.zip")
+    text = whole / "Dana Levi_101_assignsubmission_onlinetext_" / "onlinetext.html"
+    text.parent.mkdir()
+    text.write_text("see the file")
+    zipped(whole / "Ben Cohen_102_assignsubmission_file_" / "code.zip", {"src/main.py": ""})
+    zipped(whole / "Ben Cohen_102_assignsubmission_file_" / "work.zip")
+    for name in ("a.zip", "b.zip"):
+        zipped(whole / "Zoë Roe_103_assignsubmission_file_" / name)
+        zipped(whole / "No Body_104_assignsubmission_file_" / name, {"main.py": ""})
+    loose = folder / "loose"
+    zipped(loose / "Dana Levi_101_assignsubmission_file_reports.zip")
+    (loose / "Dana Levi_101_assignsubmission_file_report.pdf").write_text("a page")
+    (loose / "Ben Cohen_102_assignsubmission_file_report.pdf").write_text("a page")
+    (loose / "Ben Cohen_102_assignsubmission_onlinetext.html").write_text("a word")
+    zipped(loose / "roezoe_103_9003_code.zip", {"src/main.py": ""})
+    zipped(loose / "roezoe_103_9004_reports.zip")
+    return whole, loose
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_student_with_several_files_is_one_submission(tmp_path, packed):
+    wanted = (
+        {
+            "Ben Cohen_102_assignsubmission_file_": "",
+            "Dana Levi_101_assignsubmission_file_": "",
+            "No Body_104_assignsubmission_file_": "None of its zips holds results of this program: a.zip, b.zip.",
+            "Zoë Roe_103_assignsubmission_file_": "It holds 2 zips (a.zip, b.zip): hand in one.",
+        },
+        {
+            "Ben Cohen_102_assignsubmission_file_report": "It is neither a folder nor a zip",
+            "Dana Levi_101_assignsubmission_file_reports": "",
+            "roezoe_103_9004_reports": "",
+        },
+    )
+    for course, said in zip(several(tmp_path), wanted, strict=True):
+        path = course
+        if packed:
+            path = course.with_suffix(".zip")
+            with zipfile.ZipFile(path, "w") as archive:
+                for each in sorted(course.rglob("*")):
+                    archive.write(each, each.relative_to(course))
+        found = {each.name: each for each in find([path], PARTS)}
+        assert list(found) == list(said)
+        for place, (name, why) in enumerate(said.items()):
+            if why:
+                with pytest.raises(RefusedError) as refused:
+                    taken(found[name], tmp_path / f"{course.name}{place}")
+                assert str(refused.value).startswith(why)
+            else:
+                assert taken(found[name], tmp_path / f"{course.name}{place}") == (WHOLE, {})
+
+
+def test_no_more_than_a_few_zips_of_one_student_are_looked_into(tmp_path):
+    for number in range(20):
+        zipped(tmp_path / "moodle" / "Dana_1_assignsubmission_file_" / f"{number}.zip", {"main.py": ""})
+        zipped(tmp_path / "canvas" / f"dana_1_{number}_work.zip", {"main.py": ""})
+    looked = []
+    (one,) = find([tmp_path / "moodle"], PARTS, lambda *zipped: looked.append(zipped) or [])
+    (_,) = find([tmp_path / "canvas"], PARTS, lambda *zipped: looked.append(zipped) or [])
+    assert looked == []
+    with pytest.raises(RefusedError, match=r"It holds 20 zips"):
+        opened(one, tmp_path / "scratch", PARTS)
+
+
+def test_what_is_left_aside_is_said(tmp_path):
+    by_hand(tmp_path / "course")
+    results(tmp_path / "one" / "dana")
+    (tmp_path / "one" / "ben").mkdir()
+    said = []
+    assert [each.name for each in find([tmp_path / "one"], PARTS, say=said.append)] == ["one"]
+    find([tmp_path / "course"], PARTS, say=said.append)
+    assert said == [
+        "one: taken for one submission, since only dana in it holds results; left aside: ben. If they are several "
+        "students', name each by itself.",
+        "course: left aside, neither a folder nor a zip: grades.xlsx.",
+    ]
+
+
+def test_the_graders_own_output_is_no_submission(tmp_path):
+    for name in ("dana", "ben"):
+        results(tmp_path / name)
+    results(tmp_path / "grades" / "submissions" / "001 dana", ["results.json"])
+    found = find([tmp_path], PARTS, own=tmp_path / "other" / ".." / "grades")
+    assert [each.name for each in found] == ["ben", "dana"]
+
+
+def test_what_grading_wrote_earlier_is_no_submission(tmp_path):
+    for name in ("dana", "ben"):
+        results(tmp_path / name)
+    results(
+        tmp_path / "old",
+        ["graded/seed.json", "grades.html", "grades.csv", "submissions/001 dana/result.json"],
+    )
+    results(tmp_path / "zoë", ["graded/seed.json", "grades.csv"])  # not all of it: somebody's
+    said = []
+    found = find([tmp_path], PARTS, say=said.append)
+    assert [each.name for each in found] == ["ben", "dana", "zoë"]
+    assert said == [f"{tmp_path.name}: left aside, what grading wrote: old."]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"report.pdf": ""}, "only report.pdf."),
+        (
+            {"work.rar": "", "a/report.pdf": ""},
+            "only work.rar, a/report.pdf (of archives zips alone are opened: hand in a zip).",
+        ),
+        ({"__MACOSX/._x": "", ".DS_Store": ""}, "nothing at all."),
+        ({f"{n}.txt": "" for n in range(9)}, "only 0.txt, 1.txt, 2.txt, 3.txt and 5 more."),
+    ],
+)
+def test_what_is_there_in_place_of_results_is_said(tmp_path, content, said):
+    wanted = f"It holds no results of this program: no folder with results/ and arrays/ in it, {said}"
+    path = zipped(tmp_path / "a.zip", content)
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path / "folder")
+    for each in (path, tmp_path / "folder"):
+        with pytest.raises(RefusedError) as refused:
+            opened(find([each], PARTS)[0], tmp_path / "scratch", PARTS)
+        assert str(refused.value) == wanted
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_same_exports_as_one_zip_and_with_a_folder_around_them(tmp_path, layout):
     wanted = layout(tmp_path / "course")
@@ -332,6 +458,13 @@ def test_zips_in_zips_one_level(tmp_path):
     once = nested(tmp_path / "once.zip", "reports.zip")
     assert taken(Submission("x", once), tmp_path / "scratch") == (WHOLE, {})
     twice = nested(tmp_path / "twice.zip", "reports.zip", "again.zip")
+    with zipfile.ZipFile(tmp_path / "course.zip", "w") as archive:
+        for name in ("once", "twice"):
+            archive.write(tmp_path / f"{name}.zip", f"{name}_1_assignsubmission_file_/work.zip")
+    exported = find([tmp_path / "course.zip"], PARTS)  # the platform's own zip is none of the student's
+    assert taken(exported[0], tmp_path / "scratch3") == (WHOLE, {})
+    with pytest.raises(RefusedError, match="a zip in a zip in a zip"):
+        taken(exported[1], tmp_path / "scratch4")
     with pytest.raises(RefusedError, match="a zip in a zip in a zip"):
         taken(Submission("x", twice), tmp_path / "scratch2")
 

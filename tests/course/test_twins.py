@@ -8,6 +8,7 @@ from PIL import Image
 from tfviz.course import twins
 from tfviz.course.measuring import signature
 from tfviz.course.rows import Graded
+from tfviz.experiment.part import Number
 from tfviz.experiment.store import PartResult
 from tfviz.files.hashes import array_sha256
 
@@ -92,6 +93,13 @@ def test_a_copy_under_another_seed_is_named():
     ((names, what),) = certain(*HONEST, handed_in("copy", pictures(3), seed=77))
     assert names == ("student 3", "copy")
     assert what.startswith("4 of 4 telling pictures are one another")
+
+
+def test_a_run_of_many_that_one_copied_under_another_seed_is_one_line():
+    many = [handed_in(f"student {number}", pictures(0), 0) for number in range(9)]
+    others = [handed_in(f"other {seed}", pictures(seed), seed) for seed in (1, 2, 3)]
+    (one,) = certain(*many, *others, handed_in("copier", pictures(0), 7))
+    assert one[0] == (*(each.submission for each in many), "copier")
 
 
 def test_a_copy_that_names_no_seed_is_not_certain():
@@ -186,6 +194,49 @@ def test_a_hundred_of_three_seeds_give_no_false_alarm():
 def test_a_signature_that_is_none_is_passed_over(values):
     odd = replace(HONEST[0], submission="odd", signatures={f"{PART}/picture_0": values}, hashes={})
     assert [each for each in certain(*HONEST, odd) if "one run" not in each[1]] == []
+
+
+def test_the_programs_own_picture_is_nobodys_where_others_took_theirs():
+    """What hangs on an input, a network or settings tells nothing of the seed."""
+    drawn = pictures(0)
+    usual = [handed_in(f"usual {seed}", drawn, seed) for seed in range(2)]
+    for settings in (None, "of another network"):
+        own = [handed_in(f"own {seed}", pictures(seed), seed, settings=settings) for seed in range(3, 9)]
+        assert certain(*usual, *own[:3]) == []
+        assert certain(*usual, *own, handed_in("friend", pictures(3), 77, settings=None)) == []
+        table_of_all = [handed_in(f"usual {seed}", table(0), seed, part="other") for seed in range(2)]
+        table_of_own = [
+            handed_in(f"own {s}", table(s), s, part="other", settings=settings) for s in range(3, 9)
+        ]
+        assert certain(*table_of_all, *table_of_own) == []
+
+
+def test_what_decides_arrays_beside_the_seed():
+    def recipe(inputs=(), numbers=("net",), settings=3, **facts):
+        measured = {str(place): Number(1.0, network=network) for place, network in enumerate(numbers)}
+        result = PartResult("p", "done", measured, settings={"steps": settings}, facts=facts)
+        return twins.run_of(result, inputs)["settings"]
+
+    known = [
+        recipe(),
+        recipe(settings=4),
+        recipe(numbers=("net", "other")),
+        recipe(("data_dir",), source="drawn"),
+        recipe(("data_dir",), source="CIFAR-10"),
+    ]
+    assert None not in known
+    assert len(set(known)) == 5
+    assert recipe(drawn=False, source="CIFAR-10", pictures=[{}]) == known[0]  # no input of the part's
+    assert recipe(("image",), drawn=True) == known[0]
+    assert recipe(("pictures",), pictures=[{"package": "scikit-image"}]) == known[0]
+    for inputs, facts in (
+        (("train",), {}),
+        (("image",), {"drawn": False}),
+        (("image",), {}),
+        (("pictures",), {"pictures": [{"package": "scikit-image"}, {"package": ""}]}),
+        (("pictures",), {"pictures": [3]}),
+    ):
+        assert recipe(inputs, **facts) is None
 
 
 def test_what_a_result_says_of_its_run_is_not_believed():

@@ -49,6 +49,8 @@ def test_a_name_or_an_index(text, index):
         ("unicorn", "No class is named 'unicorn'"),
         ("1000", "from 0 to 999"),
         ("", "empty name"),
+        ("nan", r"may be any of 954 \(banana\): give the index"),  # inside a word
+        ("x" * 5000, "named 'x{200}…'"),
     ],
 )
 def test_no_class_or_several(text, says):
@@ -99,6 +101,23 @@ def test_names_of_the_users_own():
     ):
         with pytest.raises(UnknownClassError, match=why):
             class_index(text, names)
+
+
+def test_names_that_differ_in_writing_alone():
+    names = ("Dog", "dog", "caf\N{LATIN SMALL LETTER E WITH ACUTE}", "straße", "ﬁsh")
+    assert [class_index(text, names) for text in ("Dog", "dog")] == [0, 1]
+    with pytest.raises(UnknownClassError, match=r"0 \(Dog\), 1 \(dog\)"):
+        class_index("DOG", names)
+    assert [class_index(text, names) for text in ("cafe\u0301", "STRASSE", "fish")] == [2, 3, 4]
+
+
+def test_names_that_are_numbers():
+    assert class_index("1", ("0", "1", "2")) == 1
+    with pytest.raises(UnknownClassError, match="'1' is the name of class 0 and the index of class 1"):
+        class_index("1", ("1", "0", "7"))
+    assert [class_index(text, ("1", "0", "7")) for text in ("2", "7")] == [2, 2]
+    with pytest.raises(UnknownClassError, match="There is no class 8: indices go from 0 to 2"):
+        class_index("8", ("1", "0", "7"))
 
 
 FILES = {

@@ -1,6 +1,7 @@
 import io
 import math
 import os
+import pathlib
 import struct
 import subprocess
 import sys
@@ -140,7 +141,9 @@ def test_as_pillow_fits(tmp_path, shape, size):
 def tiff(path, pixels, bits, *, photometric=1, kind=1, order="<"):
     """A grey TIFF of one strip, made by hand: Pillow does not write all that it reads."""
     rows, columns = pixels.shape
-    data = pixels.astype({32: f"{order}{'f' if kind == 3 else 'i'}4"}.get(bits, f"{order}u2")).tobytes()
+    data = pixels.astype(
+        {8: "u1", 32: f"{order}{'f' if kind == 3 else 'i'}4"}.get(bits, f"{order}u2")
+    ).tobytes()
     if bits == 12:
         values = pixels.astype(int).reshape(-1, 2)
         packed = [values[:, 0] >> 4, (values[:, 0] & 15) << 4 | values[:, 1] >> 8, values[:, 1] & 255]
@@ -574,3 +577,111 @@ def test_no_permission(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "open", refuse)
     with pytest.raises(BadFileError, match="may not be read"):
         pictures.read_picture(path, 224, 224)
+
+
+# Colours that Pillow takes for others without a word.
+
+
+@pytest.mark.parametrize(("bits", "key"), [(1, 0), (1, 1), (2, 1), (2, 2), (4, 5), (4, 14), (8, 77)])
+def test_a_transparent_grey_of_few_bits(tmp_path, bits, key):
+    """The key counts in steps of the file's own depth (PNG specification, section 11.3.2.1)."""
+    steps = 1 << bits
+    values = np.arange(16 * 16).reshape(16, 16) % steps
+    rows = b""
+    for row in values:
+        digits = "".join(f"{value:0{bits}b}" for value in row)
+        rows += b"\0" + int(digits, 2).to_bytes(2 * bits, "big")
+    path = tmp_path / "a.png"
+    path.write_bytes(png(16, 16, bits, 0, rows, (b"tRNS", struct.pack(">H", key))))
+    expected = np.where(values == key, 1, values / (steps - 1))
+    np.testing.assert_allclose(pictures.read_picture(path, 16, 16)[..., 0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize(("gamma", "exponent"), [(1.0, 1), (0.5, 2), (1 / 2.2, None), (0.0, None)])
+def test_the_gamma_of_a_png(tmp_path, bits, gamma, exponent):
+    """What is in the file is the light to the power of gamma; that of sRGB, and none, are sRGB."""
+    steps = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    rows = b"".join(b"\0" + np.repeat(row, bits // 8).tobytes() for row in steps)
+    path = tmp_path / "a.png"
+    named = struct.pack(">I", round(gamma * 100_000))
+    path.write_bytes(png(16, 16, bits, 0, rows, (b"gAMA", named)))
+    expected = steps / 255 if exponent is None else srgb((steps / 255) ** exponent)
+    np.testing.assert_allclose(pictures.read_picture(path, 16, 16)[..., 1], expected, atol=0.51 / 255)
+    path.write_bytes(png(16, 16, bits, 0, rows, (b"gAMA", named), (b"sRGB", b"\0")))
+    np.testing.assert_allclose(pictures.read_picture(path, 16, 16)[..., 1], steps / 255, atol=1e-6)
+
+
+def test_the_profile_of_a_grey_of_sixteen_bits(tmp_path):
+    pixels = np.arange(0, 65536, 164, np.uint16).reshape(20, 20)
+    path = saved(tmp_path, Image.fromarray(pixels), icc_profile=profile(b"GRAY", 1.0))
+    expected = srgb(pixels / 65535)
+    np.testing.assert_allclose(pictures.read_picture(path, 20, 20)[..., 2], expected, atol=0.012)
+
+
+@pytest.mark.parametrize("named", [(1, 13), (2, 2), (1, 1), (6, 6), (12, 13), (1, 16), (9, 18), (1, 8)])
+@pytest.mark.parametrize("kind", ["png", "avif"])
+def test_colours_beyond_srgb(tmp_path, kind, named):
+    """Display P3, and the curves of high dynamic range (ITU-T H.273, tables 2 and 3)."""
+    path = saved(tmp_path, Image.new("RGB", (16, 16), (200, 100, 50)), f"a.{kind}")
+    content = path.read_bytes()
+    if kind == "png":
+        chunk = b"cICP" + bytes([*named, 0, 1])
+        path.write_bytes(
+            content[:33] + struct.pack(">I", 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + content[33:]
+        )
+    else:
+        begin = content.index(b"colrnclx") + 8
+        path.write_bytes(content[:begin] + struct.pack(">2H", *named) + content[begin + 4 :])
+    if named in [(12, 13), (1, 16), (9, 18), (1, 8)]:
+        with pytest.raises(BadFileError, match=rf"primaries {named[0]}, transfer {named[1]} of ITU-T H.273"):
+            pictures.read_picture(path, 16, 16)
+    else:
+        np.testing.assert_allclose(
+            pictures.read_picture(path, 16, 16)[5, 5], [0.784, 0.392, 0.196], atol=0.03
+        )
+
+
+def test_a_cmyk_jpeg_without_adobes_marker(tmp_path):
+    """Its inks may be inverted or not."""
+    path = saved(tmp_path, Image.new("CMYK", (16, 16), (255, 0, 0, 0)), "a.jpg")
+    np.testing.assert_allclose(pictures.read_picture(path, 16, 16)[5, 5], [0, 1, 1], atol=0.02)
+    content = path.read_bytes()
+    begin = content.index(b"Adobe") - 4
+    (length,) = struct.unpack_from(">H", content, begin + 2)
+    path.write_bytes(content[:begin] + content[begin + 2 + length :])
+    with pytest.raises(BadFileError, match="lacks Adobe's marker"):
+        pictures.read_picture(path, 16, 16)
+
+
+def test_a_transparent_colour_of_sixteen_bits(tmp_path):
+    path = tmp_path / "a.png"
+    row = b"\0" + struct.pack(">3H", 0x1234, 0x1234, 0x1234) * 16
+    path.write_bytes(png(16, 16, 16, 2, row * 16, (b"tRNS", struct.pack(">3H", 0x1234, 0x1234, 0x1234))))
+    with pytest.raises(BadFileError, match="save it with an alpha channel"):
+        pictures.read_picture(path, 16, 16)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_colours_of_sixteen_bits_one_after_the_other(tmp_path, compression):
+    tifffile = pytest.importorskip("tifffile")
+    values = np.random.default_rng(0).integers(0, 256, (3, 16, 16), np.uint16) * 257
+    how = {"photometric": "rgb", "compression": compression}
+    path = tmp_path / "a.tiff"
+    tifffile.imwrite(path, values, planarconfig="separate", **how)
+    with pytest.raises(BadFileError, match="one colour of 16 bits after the other"):
+        pictures.read_picture(path, 16, 16)
+    tifffile.imwrite(path, values.transpose(1, 2, 0), **how)
+    expected = values.transpose(1, 2, 0) / 65535
+    np.testing.assert_allclose(pictures.read_picture(path, 16, 16), expected, atol=0.51 / 255)
+
+
+def test_numbers_with_signs(tmp_path):
+    path = tiff(tmp_path / "a.tiff", np.full((16, 16), 200), 8, kind=2)
+    with pytest.raises(BadFileError, match="numbers with signs"):
+        pictures.read_picture(path, 16, 16)
+
+
+def test_an_address_is_no_file():
+    with pytest.raises(BadFileError, match="is an address, not a file: download it"):
+        pictures.read_picture(pathlib.Path("https://example.org/cat.png"), 16, 16)

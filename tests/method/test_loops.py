@@ -184,3 +184,9 @@ def test_a_model_with_compiled_loops_is_saved_as_before(start, tmp_path):
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(np.asarray(again(start)), np.asarray(model(start)))
+
+
+def test_a_model_that_predicted_in_between_is_the_same(model, start):
+    traced(model, logit(1), start, steps=2, rate=0.1)
+    model.predict_on_batch(start)
+    assert traced(model, logit(2), start, steps=2, rate=0.1)[1] == 0

@@ -8,8 +8,8 @@ from keras import layers as L
 
 import tfviz
 from tfviz.method.probe import value_and_gradient
-from tfviz.models import description, graph
-from tfviz.models.own import _range_of, use
+from tfviz.models import description, graph, ranges
+from tfviz.models.own import use
 
 APPLICATIONS = {
     "MobileNetV2": 96,
@@ -40,7 +40,7 @@ def settled(model):
 
 def taken(model):
     """The range of its pictures, where its layers show one; with random weights any other is as good."""
-    return _range_of(model) or "[0,1]"
+    return ranges.shown(model) or "[0,1]"
 
 
 def application(name):

@@ -140,6 +140,20 @@ def test_what_does_not_fit_names_the_file(grey, tmp_path):
         open_own(tmp_path / "net.keras", name="net", pictures="[0,1]", classes=["one"])
 
 
+def test_one_of_several_outputs_is_to_be_saved(tmp_path):
+    photo = keras.Input((8, 8, 3))
+    x = L.Flatten()(L.Rescaling(2.0, -1.0)(photo))
+    two = keras.Model(photo, [L.Dense(2, name="age")(x), L.Dense(3, name="kind")(x)])
+    two.save(tmp_path / "two.keras")
+    with pytest.raises(
+        BadFileError, match=r"two.keras: .* 2 outputs, age, kind, and .* save a part"
+    ) as caught:
+        open_own(tmp_path / "two.keras", name="two")
+    assert "output_name" not in str(caught.value)
+    keras.Model(two.inputs, two.outputs[0]).save(tmp_path / "one.keras")
+    assert open_own(tmp_path / "one.keras", name="one").output_shape == (None, 2)
+
+
 def test_a_range_that_is_not_shown_is_asked_for_with_the_option(grey, tmp_path):
     grey.save(tmp_path / "net.keras")
     with pytest.raises(BadFileError, match=r"net\.keras does not show .*--model-input, one of \[0,1\]"):

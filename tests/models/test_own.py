@@ -149,6 +149,28 @@ FIRST = {
     "standardised in [0, 1]": (lambda x: L.Normalization(mean=[0.5] * 3, variance=[0.1] * 3)(x), "[0,1]"),
     "turned before": (lambda x: L.Rescaling(1 / 255)(L.RandomFlip()(x)), "0..255"),
     "as Caffe's networks here": (lambda x: CaffePicture((104.0, 117.0, 123.0))(x), "[0,1]"),
+    "scaled back to 0..255": (lambda x: L.Rescaling(127.5, 127.5)(x), "[-1,1]"),
+    "scaled back to [0, 1]": (lambda x: x / 2 + 0.5, "[-1,1]"),
+    "less the middle": (lambda x: L.Rescaling(1.0, -127.5)(x), "0..255"),
+    "less a mean colour": (lambda x: x - np.array([123.0, 116.0, 103.0], "f4"), "0..255"),
+    "standardised in [-1, 1]": (lambda x: L.Normalization(mean=[-0.1] * 3, variance=[0.3] * 3)(x), "[-1,1]"),
+    "in two steps": (
+        lambda x: L.Normalization(mean=[0.48, 0.46, 0.41], variance=[0.05] * 3)(L.Rescaling(1 / 255)(x)),
+        "0..255",
+    ),
+    "nothing, then divided": (lambda x: L.Rescaling(1 / 128, -1)(L.Rescaling(1.0)(x)), "0..255"),
+    "nested": (lambda x: keras.Sequential([L.Rescaling(1 / 255), L.ReLU()])(x), "0..255"),
+}
+UNSHOWN = {
+    "nothing": lambda x: L.Rescaling(1.0)(x),
+    "normalised by nothing": lambda x: L.Normalization(mean=[0.0] * 3, variance=[1.0] * 3)(x),
+    "doubled": lambda x: 2 * x,
+    "negated": lambda x: 255 - x,
+    "denormalised": lambda x: L.Normalization(mean=[0.5] * 3, variance=[0.1] * 3, invert=True)(x),
+    "beyond any": lambda x: x + 3000.0,
+    "squared": lambda x: x * x,
+    "in two ways": lambda x: L.Add()([L.Rescaling(1 / 255)(x), L.Rescaling(1 / 127.5, -1)(x)]),
+    "by a batch": lambda x: L.BatchNormalization()(x),
 }
 
 
@@ -157,8 +179,28 @@ def test_the_range_that_the_first_layers_show(inputs, first, takes):
     theirs = keras.Model(inputs, L.Dense(2)(averaged(first(inputs))))
     model = use_as_it_shows(theirs)
     assert description.of(model).takes == takes
-    scale = 255 if takes == "0..255" else 1
-    np.testing.assert_allclose(model(PICTURES), theirs(scale * PICTURES), atol=1e-4)
+    np.testing.assert_allclose(
+        model(PICTURES), theirs(RANGES[takes](PICTURES).astype("f4")), rtol=1e-5, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("first", UNSHOWN.values(), ids=UNSHOWN)
+def test_first_layers_that_show_no_range(inputs, first):
+    with pytest.raises(ValueError, match="does not show in which range"):
+        use_as_it_shows(keras.Model(inputs, L.Dense(2)(averaged(first(inputs)))))
+
+
+def test_the_range_of_one_of_two_inputs(inputs):
+    """The other one's numbers are scaled, too, and before it."""
+    age = keras.Input((3,), name="age")
+    years = L.Dense(2)(L.Normalization(mean=[40.0] * 3, variance=[100.0] * 3)(age))
+    seen = L.Dense(2)(averaged(L.Rescaling(2.0, -1.0)(inputs)))
+    theirs = keras.Model([age, inputs], L.Add()([years, seen]))
+    name = inputs._keras_history.operation.name
+    model = use(theirs, input_name=name, held={"age": [30, 40, 50]})
+    assert description.of(model).takes == "[0,1]"
+    ages = np.tile(np.float32([30, 40, 50]), (len(PICTURES), 1))
+    np.testing.assert_allclose(model(PICTURES), theirs([ages, PICTURES]), atol=1e-4)
 
 
 def test_a_range_that_no_layer_shows_is_asked_for(inputs):
@@ -191,6 +233,28 @@ def test_what_a_convolution_computes_before_its_activation(inputs, pictures, nes
     after, _ = Reader(model, [path])(PICTURES)
     assert (before < 0).any()
     np.testing.assert_allclose(np.maximum(before, 0), after[path], rtol=1e-5, atol=1e-5)
+
+
+def test_what_a_layer_computes_before_its_activation_wherever_it_and_others_are_called(inputs):
+    """A layer called at three places, layers and operations of one name in three nested models, and our own name."""
+
+    def nested(name, factor):
+        keras.backend.clear_session()  # or Keras would number the operations
+        picture = keras.Input((12, 10, 3))
+        x = L.Conv2D(3, 3, padding="same", name="conv", bias_initializer="normal")(picture)
+        return keras.Model(picture, x * factor, name=name)
+
+    shared = L.Conv2D(3, 3, padding="same", activation="relu", name="conv_1")
+    x = nested("a", 3.0)(nested("b", 2.0)(nested("c", 0.5)(inputs)))
+    first = shared(x)
+    x = L.Add(name="tfviz_last")([first, shared(first), shared(shared(first))])
+    theirs = keras.Model(inputs, L.Dense(4, name="conv_2", activation="softmax")(L.Flatten()(x)))
+    model = use(theirs)
+    np.testing.assert_allclose(before_activation(model, "conv_2")(PICTURES), model(PICTURES), rtol=1e-5)
+    last, _ = Reader(model, ["conv_1#3"])(PICTURES)
+    before = np.asarray(before_activation(model, "conv_1#3")(PICTURES))
+    assert (before < 0).any()
+    np.testing.assert_allclose(np.maximum(before, 0), last["conv_1#3"], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(9, 8, 1), (9, 8, 5), (9, 8)], ids=str)

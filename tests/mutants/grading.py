@@ -63,6 +63,12 @@ MUTANTS = (
             "theirs=isinstance(error, NotHandedInError))",
             "theirs=False)",
         ),
+        ("another network's file of weights taken", "if file in known[looked_at] or (", "if file or ("),
+        (
+            "numbers of another network than was looked at taken",
+            "if part.NETWORKS and others:",
+            "if others == part.NETWORKS:",
+        ),
     ),
     *faults(
         "tfviz/course/rubric.py",
@@ -127,6 +133,15 @@ MUTANTS = (
             "if len(places) > 1 and len(usual) != 1:",
             "if not places and usual:",
         ),
+        ("the grader's own output is a student", "if self.own is None or kind != self.own", "if kind"),
+        (
+            "a student's word beside the file is another student",
+            "students.setdefault((match and (match[1] or match[2])) or each, [])",
+            "students.setdefault(each, [])",
+        ),
+        ("of a student's zips none is looked into", "if 1 < len(zips) <= _MOST_ZIPS:", "if len(zips) < 0:"),
+        ("any number of zips looked into", "if 1 < len(zips) <= _MOST_ZIPS:", "if len(zips) > 1:"),
+        ("a course's zip counts as the student's", "1 + bool(inside) if deeper", "1 if deeper"),
     ),
     *faults(
         "tfviz/course/running.py",
@@ -145,16 +160,32 @@ MUTANTS = (
         "tests/course/test_twins.py",
         (
             "equal seeds differ",
-            "[None not in (a.seed, b.seed) and a.seed != b.seed for b",
-            "[None not in (a.seed, b.seed) for b",
+            "and seeds[0] != seeds[1] and self",
+            "and self",
         ),
         (
             "unknown seeds differ",
-            "[None not in (a.seed, b.seed) and a.seed != b.seed for b",
-            "[a.seed != b.seed for b",
+            "return None not in (*seeds, self.recipe) and",
+            "return self.recipe is not None and",
+        ),
+        (
+            "the seed changes one recipe's pictures since it changes another's",
+            "among = different.reshape(count, count) & np",
+            "among = different.reshape(count, count) | False & np",
+        ),
+        ("other settings are another seed", "!= seeds[1] and self.recipe == other.recipe", "!= seeds[1]"),
+        (
+            "pictures of one's own are another seed",
+            "None not in (*seeds, self.recipe)",
+            "None not in seeds",
         ),
         ("one picture in common is a copy", "(there > 0) & (2 * there >= most)", "(there > 0)"),
         ("runs that say no times are one", "return times if all(times) else None", "return times"),
+        (
+            "a line a pair for a run that many have",
+            "set(names).union(*(each for each in groups if certain and each & set(names)))",
+            "set(names)",
+        ),
         ("of two alone something follows", "        or len(comparable) < 3\n", ""),
     ),
     *faults(
@@ -164,6 +195,11 @@ MUTANTS = (
             "wide signs begin formulas",
             'unicodedata.normalize("NFKC", value[:1]).startswith',
             "value[:1].startswith",
+        ),
+        (
+            "of a student's submissions the worst",
+            "max(best.get(student, 0.0), each.points)",
+            "each.points * 0",
         ),
         ("a part passed by any point", "return points >= of - 1e-9", "return points > 0"),
     ),
@@ -180,6 +216,11 @@ MUTANTS = (
             "all were graded, whatever was refused",
             "return not any(each.refused for each in graded)",
             "return True",
+        ),
+        (
+            "a network that is lacking where no points hang on it",
+            "if row.points and row.network",
+            "if row.network",
         ),
     ),
     *faults(

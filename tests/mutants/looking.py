@@ -306,7 +306,7 @@ MUTANTS = (
     *faults(
         "tfviz/models/narrow.py",
         "tests/models/test_narrow.py",
-        ("a shift that is not taken away again", "np.array([-shift])])", "np.array([0.0])])"),
+        ("a shift that is not taken away again", "np.array([-shift], number)])", "np.array([0.0], number)])"),
         (
             "a shift that the layers round and the sum does not",
             "added = float(number(targets[k] - shift))",
@@ -316,6 +316,17 @@ MUTANTS = (
             "a partial sum that a ReLU cuts",
             "points = np.concatenate([[-bound, bound], bends[np.abs(bends) < bound]])",
             "points = np.array([-bound, bound])",
+        ),
+    ),
+    *faults(
+        "tfviz/models/blank.py",
+        "tests/models/test_blank.py",
+        ("initialisers that stay blank", "initializer.__class__ = kind", "del initializer"),
+        ("a scale of 0", '("ones", "Ones"): np.ones', '("ones", "Ones"): np.zeros'),
+        (
+            "another's settings taken for an initialiser",
+            'isinstance(value, dict) and value.get("module") == "keras.initializers"',
+            "isinstance(value, dict)",
         ),
     ),
     *faults(

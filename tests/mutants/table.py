@@ -271,8 +271,8 @@ MUTANTS = (
     Mutant(
         "the softmax of probabilities",
         "tfviz/method/occlusion.py",
-        "known.probabilities(said)",
-        "ops.softmax(said)",
+        "at_once(known.probabilities)",
+        "at_once(keras.ops.softmax)",
         ("tests/method/test_occlusion.py",),
     ),
     Mutant(

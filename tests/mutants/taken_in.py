@@ -179,6 +179,11 @@ MUTANTS = (
             "in _AFFINE",
         ),
         ("a bound without the bias", "found.append(float(values[0]) + float(", "found.append(float("),
+        (
+            "squares in the unit's own scale",
+            "g = gradient[:, : self._size] * scale",
+            "g = gradient[:, : self._size]",
+        ),
     ),
     *faults(
         "tfviz/atlas/wiring.py",

@@ -170,7 +170,7 @@ def test_sure_are_the_seeds_whose_shown_picture_is():
     ]
 
 
-def page(published, logarithm, *, published_chaotic=0, target_chaotic=0, best=None):
+def page(published, logarithm, *, published_chaotic=0, target_chaotic=0, best=None, start=2e-5):
     """The section with these ends of both objectives, (lowest, highest) over the repeats of every seed."""
     settings = replace(SETTINGS, steps=3)
     tiny = run_tiny(settings)
@@ -181,7 +181,7 @@ def page(published, logarithm, *, published_chaotic=0, target_chaotic=0, best=No
     numbers = {name: number(published) for name in tiny.numbers if name.startswith("published_probability")}
     numbers |= {name: number(logarithm) for name in tiny.numbers if name.startswith("target_probability")}
     numbers["published_probability_best_step"] = number((best or published[1],) * 2)
-    numbers["start_probability"] = number((2e-5, 2e-5))
+    numbers["start_probability"] = number((start, start))
     numbers["published_chaotic"] = Number(published_chaotic, "seeds")
     numbers["target_chaotic"] = Number(target_chaotic, "seeds")
     assert numbers.keys() == tiny.numbers.keys()
@@ -236,6 +236,16 @@ def test_where_neither_is_sure_no_conclusion_is_drawn():
     assert "is not shown by these two" in text
     assert "One of its ends is chaotic as well." in text
     assert "2 of its ends are chaotic as well." in page((0.1, 0.1), (0.2, 0.5), target_chaotic=2)
+
+
+def test_a_start_that_is_not_faint_has_no_small_steps():
+    text = page((0.21, 0.21), (0.25, 0.27), published_chaotic=1)
+    assert "so that the first steps are as small" in text
+    assert "does not vanish there" in text
+    sizeable = page((0.21, 0.21), (0.25, 0.27), published_chaotic=1, start=0.2)
+    assert "so that the first steps" not in sizeable
+    assert "does not vanish" not in sizeable
+    assert "the lowest end over the seeds is 0.2500" in sizeable
 
 
 def test_where_the_last_bit_decides_it_is_said_so():

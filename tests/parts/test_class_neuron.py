@@ -164,6 +164,11 @@ def page(winners=WINNERS, network="squeezenet", own=False, ends=None, **numbers)
     return text_of(html_of(class_neuron, Findings(made, arrays, facts), SETTINGS, network=network))
 
 
+def test_values_within_a_photograph_s_range_are_not_set_against_it():
+    assert "values reach 900, where a photograph has 0 to 1." in page()
+    assert "values reach 0.840. The spectrum" in page(largest_value_falling=0.84)
+
+
 def test_what_is_said_of_the_terms_hangs_on_where_they_end():
     """The objective is what the logit brings less what the norm costs."""
     both = "With both rates the logit brings more than the picture costs."

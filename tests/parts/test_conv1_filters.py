@@ -270,6 +270,11 @@ def words(hand_made):
             {"scrambled_gabor_like_oriented": 38},
             "With random phases as many pass both, or more",
         ),
+        (
+            "fewer than half as many pass both",
+            {"gabor_like_oriented": 0, "scrambled_gabor_like_oriented": 0},
+            "Neither these filters nor those with random phases pass both.",
+        ),
         # Of fewer scrambled pictures the share counts.
         (
             "fewer than half as many pass both",
@@ -309,6 +314,11 @@ def test_every_claim_stands_and_falls_with_its_numbers(words, stands, changes, i
     assert instead not in usual
     assert instead in other
     assert stands not in other
+
+
+def test_spans_that_are_alike_hide_no_difference(words):
+    assert "The tiles hide one difference" in words(span_ratio=2.0)
+    assert "The tiles hide" not in words(span_ratio=1.9)
 
 
 def test_no_round_blob_passing_is_said(words):
@@ -372,9 +382,9 @@ def test_on_paper_all_filters_stand_beside_their_components_and_fits(hand_made):
         ),
         (
             "sizes",
-            "Most of the filters are of a size that simple cells have, too.",
+            "Most of the filters drawn are of a size that simple cells have, too.",
             {"sized_among_cells": 16},
-            "Few of the filters are of a size that simple cells have.",
+            "No more than half of the filters drawn are of a size that simple cells have.",
         ),
         (
             "explained",

@@ -194,7 +194,7 @@ def test_only_the_window_changes(findings):
 def test_figures_are_drawn_from_the_findings(findings):
     assert list(drawn(conv1_units, findings, conv1_units.SETTINGS)) == ["pictures", "ascent", "all"]
     text = text_of(html_of(conv1_units, findings, conv1_units.SETTINGS, network="alexnet_features"))
-    assert "channel 0: end of the ascent 62.0380 62.0381" in text
+    assert "channel 0: end of the ascent AlexNet (convolutions) 62.0380 62.0381" in text
 
 
 def test_linear_maximum_against_every_corner():

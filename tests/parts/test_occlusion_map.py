@@ -5,7 +5,7 @@ import pytest
 
 from tests.parts.drawn import drawn, html_of, text_of
 from tfviz.data.pictures import as_bytes
-from tfviz.experiment.context import Inputs
+from tfviz.experiment.context import Inputs, OwnNetwork
 from tfviz.experiment.grading import grade
 from tfviz.experiment.store import PartResult
 from tfviz.figures import live
@@ -138,6 +138,18 @@ def said(findings, settings=part.QUICK, numbers=None, **facts):
 
 
 @pytest.mark.weights
+def test_every_figure_and_the_abstract_name_the_network(findings):
+    text = said(findings)
+    assert text.count("Network: SqueezeNet 1.1.") == len(part.figures(findings, part.QUICK))
+    assert "What is said of classes was measured on SqueezeNet 1.1 in place of AlexNet." in text
+    assert "in 1 s of computing" in text
+    own = text_of(html_of(part, findings, part.QUICK, network=OwnNetwork("mine").label))
+    assert "on your network “mine”, in 1 s of computing" in own
+    assert "Network:" not in own
+    assert "in place of AlexNet" not in own
+
+
+@pytest.mark.weights
 def test_who_wins_is_said_by_a_sentence_or_a_table(findings):
     unbeaten = said(findings, winners=[])
     assert "Nobody: “jellyfish” keeps the highest probability whichever block is hidden." in unbeaten
@@ -191,6 +203,10 @@ def test_what_is_said_of_the_drop_hangs_on_the_numbers(findings):
         assert [words in text for words in (published, no_drop, elsewhere)] == [
             words == stands for words in (published, no_drop, elsewhere)
         ]
+    kept = said(findings, numbers={"lowest_probability": 0.95})
+    assert "at the least. The picture of 8 bits" in kept
+    assert "Hiding one block hardly changes the probability of “jellyfish”." in kept  # the abstract
+    assert "One hidden block" not in kept
     unseen = said(findings, seen=False)
     assert "does not see “jellyfish” in the whole picture" in unseen
     assert "does not see" not in said(findings)

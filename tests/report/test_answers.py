@@ -494,6 +494,60 @@ def test_other_files_are_named(folder):
     assert notes[-1] == f"{folder}: 15 more such lines."
 
 
+def test_files_that_are_no_markdown_and_folders_too_deep_are_named(folder):
+    for name in ("conv1_units.docx", "Class-Image.tex", "plan.pdf", "conv1_units.png"):
+        (folder / name).write_text("")
+    for name in ("answers", "other", "plots.md"):
+        (folder / name).mkdir()
+    (folder / "answers" / "class_image.md").write_text("x")
+    assert answers.read(folder, PARTS).notes == (
+        f"{folder}/Class-Image.tex is not read: an answer is text in Markdown, class_image.md.",
+        f"{folder}/answers is not looked into: class_image.md lies too deep.",
+        f"{folder}/conv1_units.docx is not read: an answer is text in Markdown, conv1_units.md.",
+        f"{folder}/plots.md is not read, since no part has this name: the parts are {', '.join(PARTS)}.",
+    )
+
+
+DOLLARS = "a formula stands between dollars, $…$ in a line, $$…$$ by itself"
+
+
+@pytest.mark.parametrize(
+    ("text", "typed", "what"),
+    [
+        (
+            "a\nb ![x](my picture.png) c",
+            "![x](my picture.png)",
+            "a file's name with spaces stands between < and >",
+        ),
+        ("a\nsee \\(a+b\\)", "\\(a+b\\)", DOLLARS),
+        ("a\n\\[\nx^2\n\\]", "\\[ x^2 \\]", DOLLARS),
+        ("a\n\\begin{align*}\nx\n\\end{align*}", "\\begin{align*}", DOLLARS),
+        ("- a\n- so[^1]\n- so[^2]", "[^1]", "there are no footnotes"),
+        ('a\n<img src="x.png" width=3>', '<img src="x.png" width=3>', "HTML is not read, write Markdown"),
+        ("a\nb<br/>c<br>", "<br/>", "HTML is not read, write Markdown"),
+    ],
+)
+def test_what_is_markdown_elsewhere_is_said_to_be_text(folder, read, text, typed, what):
+    notes = read(text).notes
+    assert notes == (f"{folder}/{PART}.md, line 2: {typed} is shown as it was typed: {what}.",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`\\(a\\)` and ``![x](my picture.png) ` [^1]`` and `<br>`",
+        "$x \\[2pt] \\begin{matrix}1\\end{matrix}$ and $a<b$, $c>d$",
+        "\\[1\\] and a < b > c and a<b and c>d and f(x) [a](https://example.org 'a title')",
+        "```\n\\[x^2\\] <br>\n```",
+        "$$\n\\begin{matrix}1\\end{matrix}\n$$",
+    ],
+)
+def test_code_formulas_and_comparisons_are_no_slips(read, text):
+    assert not [
+        note for note in read(text).notes if "shown as it was typed: " in note and "formula $" not in note
+    ]
+
+
 def test_no_folder_is_no_answers(tmp_path):
     assert answers.read(None, PARTS) == Answers()
     assert answers.read(tmp_path / "none", PARTS).notes == (

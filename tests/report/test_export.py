@@ -76,7 +76,8 @@ def test_markdown_says_what_the_page_says(out):
     assert "![A square.](figures/one/fig.svg)\n\nFigure 1. **It is square.** Caption.\n" in text
     assert "> **In one line.** Aside." in text
     assert (
-        "Table 1. Numbers.\n\n| what | how much |\n| --- | ---: |\n| a | 1 2 to 3 |\n| b | 4 \\| 5 |" in text
+        "Table 1. Numbers.\n\n| what | how much |\n| --- | ---: |\n| a | 1 (2 to 3) |\n| b | 4 \\| 5 |"
+        in text
     )
     assert '- <a id="ref-field1987"></a>Field (1987)' in text
     assert "<style>" not in text
@@ -98,12 +99,18 @@ BLOCKS = re.compile(
 
 
 def words(soup):
-    """Its text as words: the same whether a name and its value stand in a table of definitions or in a list."""
+    """Its text as words: the same whether a name and its value stand in a table of definitions or in a list.
+
+    What a table has in smaller or paler type has brackets in Markdown.
+    """
     soup = BeautifulSoup(str(soup), "html.parser")
     for shape in soup.select("i[aria-hidden]"):
         shape.replace_with(f" {shape.get_text()} ")
     for name in soup.find_all("dt"):
         name.append(":")
+    for aside in soup.select("td small, th small, th .soft"):
+        aside.insert(0, "(")
+        aside.append(")")
     for block in soup.find_all(BLOCKS):
         block.insert_before(" ")
         block.insert_after(" ")
@@ -217,7 +224,7 @@ def stored(part="one", numbers=None, *, seconds=1.0, quick=False, seed=0, facts=
     return PartResult(
         part,
         "done",
-        numbers or {"sum": Number(3.0), "small": Number(1.25e-7)},
+        numbers or {"sum": Number(1234567, "px"), "small": Number(1.25e-7, network="squeezenet")},
         facts=facts or {},
         settings={"size": 3},
         arrays={"source": "1" * 64, "picture": "2" * 64, "pictures": "3" * 64},
@@ -252,7 +259,8 @@ def test_a_notebook_is_one_and_shows_pictures_and_numbers(out, results):
         assert kind in ("image/png", "image/jpeg")
         with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
             assert f"image/{picture.format.lower()}" == kind
-    assert notebook.cells[3].outputs[0].text == "sum                3\nsmall       1.25e-07\n"
+    said = "sum          1234567  px\nsmall       1.25e-07  SqueezeNet 1.1\n"
+    assert notebook.cells[3].outputs[0].text == said
     assert "\n$$\n\\sum_i w_i\n$$\n" in section.source
 
 
@@ -310,8 +318,8 @@ def test_a_notebook_runs_and_sets_what_is_measured_beside_the_report(out, result
     NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
     assert notebook.cells[3].outputs[0].text == (
         "Not as in the report: provenance versions numpy: 2.0.0 there, 2.1.0 here.\n"
-        "sum                3            3.5\nsmall       1.25e-07          1e-07\n"
-        "new                               2\n"
+        "sum          1234567            3.5  px\nsmall       1.25e-07          1e-07  SqueezeNet 1.1\n"
+        "new                               2  not in the report\n"
     )
 
 

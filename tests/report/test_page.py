@@ -62,8 +62,35 @@ def test_verdicts_are_shown_with_their_status_and_counted_on_the_cover():
     assert "0 of 1 own bounds kept" in text
     assert "62.0380 62.0381 0.005 ●agrees" in text
     assert "track B; measured on SqueezeNet 1.1 62.0380 62.0381 0.005 ○not comparable" in text
-    assert "track B; off by +1 ≤ 62.038 62.0381 0.005 ▲not kept" in text
+    assert "track B; off by +1; AlexNet (convolutions) ≤ 62.038 62.0381 0.005 ▲not kept" in text
     assert "1 pass, 1 not comparable" in text
+
+
+def test_a_verdict_names_its_network_once():
+    def text(**changes):
+        return text_of(report.render([section(None, [verdict(**changes)])], ABOUT))
+
+    assert "track B; AlexNet (convolutions) 62.0380" in text()
+    assert "track B; SqueezeNet 1.1 62.0380" in text(network="squeezenet")
+    # Its reason may have said so.
+    said = text(network="squeezenet", status="not comparable", reason="measured on squeezenet")
+    assert said.count("SqueezeNet 1.1") == 1
+    assert "track B 62.0380" in text(network=None)
+
+
+def test_the_cover_counts_what_was_not_measured():
+    lost = [verdict(status="missing", measured=None, kind=kind) for kind in ("reference", "own bound")]
+    text = text_of(report.render([section(None, [*lost, verdict(kind="reference")])], ABOUT))
+    assert "1 of 2 independent checks hold" in text
+    assert "2 of these numbers were not measured" in text
+    assert "not measured" not in text_of(report.render([section(None, [verdict()])], ABOUT))
+
+
+def test_the_cover_on_paper_leads_to_what_follows_the_parts():
+    for medium, there in (("print", True), ("screen", False)):
+        page = report.render([section(None, [verdict()])], ABOUT, medium=medium)
+        assert ("All verdicts Settings and provenance Bibliography" in text_of(page)) == there
+        assert ('href="#settings"' in page) == there
 
 
 def test_every_part_has_a_template():
@@ -132,6 +159,7 @@ def test_characters_that_the_reports_fonts_lack_are_named():
     """A machine's fonts may have any of them, but none has a private character."""
     page = "<style>文</style><p title='中'>\U0010fffd A&amp;B &#x5F20; שלום</p><script>文</script>"
     assert report.foreign(page) == "张\U0010fffd"
+    assert report.foreign("<p>\u200fא\u200e a\u200d\u200c\ufe0f</p>") == ""
 
 
 def test_what_no_font_of_the_machine_has_is_heard_while_the_pdf_is_written(tmp_path):

@@ -53,13 +53,13 @@ PAYLOADS = (
 )
 
 TEMPLATE = """
-{% from "macros.html" import value, quantity, machines, weights_from, percent, spread, figure, see, table, note,
+{% from "macros.html" import value, quantity, machines, weights_from, percent, spread, figure, table, note,
    correction, discussion, compared, setting_value, verdict_mark, measured with context %}
 <p>{{ value(result, "sum") }} {{ spread(result, "sum") }} {{ quantity("1", result.facts.word) }}
 {{ result.facts.word }} {{ result.facts.word | isolated }} {{ result.facts.word | breakable }}
 {{ result.facts.word | translated }} {{ result.facts.word | network }} {{ result.facts.word | networks }}
 {{ setting_value(result.facts) }} {{ cite("iandola2016") }}
-{% trans word=result.facts.word %}A word: {{ word }}.{% endtrans %} {{ see(result, "line") }}
+{% trans word=result.facts.word %}A word: {{ word }}.{% endtrans %}
 {{ math("x_1 < " ~ result.settings.size) }} {{ math("\\\\sum_i x_i", display=true) }}</p>
 {{ figure(result, "line") }}
 {% for kind in result.facts.kinds %}{{ figure(result, kind) }}{% endfor %}
@@ -596,8 +596,7 @@ def test_what_is_marked_as_safe_is_known():
             r"""\b_\((?!["'])""", re.sub(r"\{#.*?#\}", "", path.read_text(encoding="utf-8"), flags=re.S)
         ), path
     assert places == [
-        ("atlas-units.html", "{{ css | safe }}"),  # atlas-units.css and palette: files of the program
-        ("atlas.html", "{{ css | safe }}"),  # atlas.css, fonts and palette: files of the program
+        ("atlas-head.html", "{{ css | safe }}"),  # a stylesheet, fonts and palette: files of the program
         ("atlas.html", "{{ scripts[0] | safe }}"),  # text of the program
         ("atlas.html", "{{ scripts[1] | safe }}"),  # atlas.js: a file of the program
         ("base.html", "{{ css | safe }}"),  # report.css, live.css, fonts and palette: files of the program

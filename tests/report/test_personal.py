@@ -124,6 +124,8 @@ def test_the_command_line_goes_before_the_file(toml, tmp_path, monkeypatch):
         ("hero = 'report.toml'", "report.toml is not a picture in PNG, JPEG, WebP or GIF"),
         ("hero = '.'", "is a folder"),
         ("hero = '~nobody-of-this-name/a.png'", "hero cannot be found: "),
+        ("course = 'x'\ntitle = “Inside”", 'Text stands in straight quotes, ", as a programmer types them.'),
+        ("# “x”\ntitle = x", "Text stands in quotes."),
         ('title = "a\n', "is not TOML: Illegal character"),
         ('title = "a\n', "(at line 1, column 11)"),
         ("title = " + "[" * 20_000, "is nested too deeply"),
@@ -162,9 +164,18 @@ def test_texts_have_a_limit(toml, key):
 def test_characters_that_hide_or_steer_are_named(toml, character, said):
     escape = f"\\u{ord(character):04x}"
     path = toml(f'authors = ["A", "B{escape}C"]')
-    assert f"authors holds {said}, which cannot be seen: take it out." == refusal(path)
+    typed = "; a backslash is written twice" if character == "\n" else ""
+    assert f"authors holds {said} after 'B', which cannot be seen: take it out{typed}." == refusal(path)
     with pytest.raises(TfvizError, match=r"^--title holds U"):
         load(None, title=f"a{character}b")
+
+
+def test_a_formula_whose_backslash_toml_took_for_its_own_is_told(toml):
+    wanted = "title holds U+0009 (a control character) after 'Where $', which cannot be seen: take it out; a backslash "
+    assert refusal(toml(r'title = "Where $\theta$ goes"')) == f"{wanted}is written twice."
+    assert refusal(toml(r'title = "$\alpha$"')).endswith("In quotes a backslash is written twice.")
+    assert load(toml(r'title = "$\\theta$"')).title == load(toml(r"title = '$\theta$'")).title == r"$\theta$"
+    assert "backslash" not in refusal(None, title="a\tb")
 
 
 def test_letters_of_all_writings_are_text():

@@ -28,6 +28,15 @@ def test_experiments_count_where_all_their_published_numbers_pass():
     assert found.theory == scores.Tally(1, 1)
     assert found.checks == scores.Tally(1, 2)
     assert found.bounds == scores.Tally(0, 1)
+    assert found.missing == 1
+
+
+def test_what_failed_or_did_not_run_is_counted_as_not_measured_and_what_is_still_to_come_is_not():
+    lost = [verdict(status="missing"), verdict(kind="own bound", status="missing")]
+    assert (
+        scores.of([section("a", *lost, status="failed"), section("b", *lost, status="not run")]).missing == 4
+    )
+    assert scores.of([section("a", *lost, pending="being computed"), section("b", verdict())]).missing == 0
 
 
 def test_time_is_that_of_results_that_are_there():

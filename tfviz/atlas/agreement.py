@@ -24,6 +24,7 @@ SIDE = 128
 """Rows and columns in which the judge sees a patch."""
 _LAYER = "fire9_concat"
 _BATCH = 16
+_LEAST = 3  # controls
 
 
 class Judge:
@@ -57,16 +58,19 @@ class Judge:
         return np.concatenate(found)
 
 
-def agreement(drawing: Array, exemplars: Array, controls: Array) -> float:
+def agreement(drawing: Array, exemplars: Array, controls: Array) -> float | None:
     """The share of pairs of an exemplar and a control of which the drawing is more like the exemplar.
 
-    Ties count half: it is the area under the ROC curve. 1: all of them; 0.5: as often as not.
+    Ties count half: it is the area under the ROC curve. 1: all of them; 0.5: as often as not; None: of fewer than three
+    controls nothing follows, since nearly any exemplar is more unlike their mean than they are.
 
     Args:
         drawing: (features,), as `Judge.features`.
         exemplars: (n, features).
         controls: (m, features); likeness is the cosine of what differs from their mean.
     """
+    if len(controls) < _LEAST:
+        return None
     middle = controls.mean(axis=0)
     given, those, others = drawing - middle, exemplars - middle, controls - middle
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from tfviz import backend
 from tfviz.atlas import keys, page, survey, table
 from tfviz.atlas.agreement import JUDGE
-from tfviz.atlas.network import Network, NoSuchLayerError, chosen, drawable, own, published
+from tfviz.atlas.network import Network, NoSuchLayerError, chosen, drawable, own, published, some
 from tfviz.atlas.recipes import QUICK, RECIPES, Recipe
 from tfviz.data import cifar10
-from tfviz.errors import BadFileError, WeightsUnavailableError
+from tfviz.errors import BadFileError, WeightsUnavailableError, printable
 from tfviz.experiment import executor
 from tfviz.experiment.inputs import Input
 from tfviz.experiment.options import add_own_network, add_weights, add_workers
@@ -93,7 +93,7 @@ def parser(name: str) -> argparse.ArgumentParser:
         "--layers",
         nargs="+",
         metavar="LAYER",
-        help="paths of convolutions or dense layers (default: all convolutions)",
+        help="paths of 2-D convolutions or dense layers (default: all convolutions)",
     )
     parser.add_argument(
         "--units", nargs="+", type=int, metavar="N", help="these alone, 0-based (default: all)"
@@ -125,8 +125,12 @@ def parser(name: str) -> argparse.ArgumentParser:
     return parser
 
 
-def make(asked: Asked, say: Callable[[str], None] = print) -> bool:
+def make(asked: Asked, tell: Callable[[str], None] = print) -> bool:
     """Makes the atlas that was asked for, as far as it is not there.
+
+    Args:
+        asked: what.
+        tell: is called with what is said at the end, line by line.
 
     Returns:
         Whether all units that were asked for are there.
@@ -137,6 +141,9 @@ def make(asked: Asked, say: Callable[[str], None] = print) -> bool:
     backend.load()  # first: what else imports Keras leaves the framework's own lines on the terminal
     from tfviz.atlas import making
     from tfviz.experiment.progress import Reporter
+
+    def say(line: str) -> None:
+        tell(printable(" ".join(line.split())))  # names come from the network's file
 
     table.schema()  # raises where pyarrow is missing
     plan = _plan(asked, say)
@@ -201,7 +208,8 @@ def _plan(asked: Asked, say: Callable[[str], None]) -> _Plan:
     model = network.load()
     if model.input_shape[-1] not in (1, 3):
         raise NoSuchLayerError(
-            f"{network.label} takes pictures of {model.input_shape[-1]} channels: no picture has them."
+            f"{network.label} takes pictures of {model.input_shape[-1]} channels, which can be neither drawn nor "
+            "found: an atlas is of a network that takes 1 or 3."
         )
     calls = chosen(model, asked.layers)
     units = {path: _units(path, int(call.outputs[0].shape[-1]), asked.units) for path, call in calls.items()}
@@ -210,13 +218,18 @@ def _plan(asked: Asked, say: Callable[[str], None]) -> _Plan:
     judge = _judge(asked, say) if data is not None else None
     surveys = {path: keys.survey_key(network, path, data, asked.seed) for path in units if data is not None}
     judged = judge.sha256 if judge else ""
-    chunks = {
-        path: {
-            keys.chunk_key(network, path, some, recipe, asked.seed, surveys.get(path, ""), judged): some
-            for some in making.chunks(every, recipe.batch)
-        }
-        for path, every in units.items()
-    }
+    before = _chunks_before(asked.out)
+    chunks: dict[str, dict[str, tuple[int, ...]]] = {}
+    for path, every in units.items():
+
+        def key_of(some: tuple[int, ...], path: str = path) -> str:
+            return keys.chunk_key(network, path, some, recipe, asked.seed, surveys.get(path, ""), judged)
+
+        there = {key: some for key, some in before.get(path, {}).items() if set(some) & set(every)}
+        there = {key: some for key, some in there.items() if key_of(some) == key}
+        drawn = {unit for some in there.values() for unit in some}
+        left = [unit for unit in every if unit not in drawn]
+        chunks[path] = there | {key_of(some): some for some in making.chunks(left, recipe.batch)}
     layers = tuple(
         table.Layer(
             path,
@@ -242,6 +255,18 @@ def _plan(asked: Asked, say: Callable[[str], None]) -> _Plan:
     return _Plan(
         network, list(drawable(model, dense=True)), units, recipe, data, judge, surveys, chunks, atlas
     )
+
+
+def _chunks_before(out: Path) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Of an atlas in a folder, if there is one: the units of each chunk that was written, by layer and key."""
+    try:
+        layers = table.Atlas.open(out).layers
+    except BadFileError:
+        return {}
+    written = table.written(out)
+    return {
+        layer.name: {key: written[key].units for key in layer.chunks if key in written} for layer in layers
+    }
 
 
 def _units(path: str, channels: int, asked: Sequence[int] | None) -> tuple[int, ...]:
@@ -313,7 +338,7 @@ def _look(
     missing = tuple(path for path in group if not table.is_whole(asked.out, plan.surveys[path]))
     if not missing:
         return
-    reporter.say(f"Looking at {len(plan.data.names)} pictures of {plan.data.label}: {', '.join(missing)}")
+    reporter.say(f"Looking at {len(plan.data.names)} pictures of {plan.data.label}: {some(missing)}")
     task = executor.Task(
         json_sha256([plan.surveys[path] for path in missing]),
         survey.survey,
@@ -326,7 +351,7 @@ def _look(
         for path, rows in found["rows"].items():
             table.write(asked.out, plan.surveys[path], rows)
         if unread := found["unread"]:
-            reporter.say(f"{len(unread)} files are no pictures that can be read: {', '.join(unread[:3])}")
+            reporter.say(f"{len(unread)} files are no pictures that can be read: {some(unread, 3)}")
 
     if failed := executor.run([task], pool, done=lambda _: False, keep=keep, shared=asked.out / "chunks"):
         raise BadFileError(f"The data set could not be looked at: {failed[0].reason}")
@@ -372,6 +397,12 @@ def _draw(
         show=lambda done, total, note: reporter.progress("chunks of units", done, total, note),
         shared=asked.out / "chunks",
     )
+    there = table.written(asked.out)
+    for path in group:
+        for key, units in plan.chunks[path].items():
+            if key in there and (lost := [unit for unit in units if unit not in there[key].units]):
+                failed[key] = making.without_number(path, lost)
+                reporter.say(failed[key])
 
 
 def _surveyed(out: Path, key: str | None) -> dict[int, dict[str, Any]]:

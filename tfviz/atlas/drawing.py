@@ -35,8 +35,9 @@ _LEAST = 1 / 8  # share of the full settings: with a higher rate a single pixel 
 _NOISE = 0.01  # without which opposite changes would be as good
 _STARTS = 8  # at most, of a unit that a start does not excite
 _STRONGER = 4.0  # spots of each
+_ORDERS = 126  # of a float32
 _FORGETS, _FORGETS_SQUARES = 0.9, 0.999  # Adam's own
-_TINY = 1e-16  # less than any gradient: units of networks that nobody trained have tiny ones
+_TINY = 1e-16  # less than any gradient, of which the first has 1 as its order of magnitude
 
 
 class Layer:
@@ -223,6 +224,7 @@ class Drawer:
         )
         p = x[:, : self._size]
         first, second = np.zeros_like(p), np.zeros_like(p)
+        scale = np.ones((self.count, 1), np.float32)
         for step in range(recipe.steps):
             x[:, self._size : -1] = drawn[step]
             _, _, gradient = self._gradient(x)
@@ -233,7 +235,11 @@ class Drawer:
                     break
                 p[dead] = [self._start(units[int(at)], number, seed, again) for at in dead]
                 _, _, gradient = self._gradient(x)
-            g = gradient[:, : self._size]
+            if step == 0:
+                # By a power of 2, which rounds nothing: no float32 holds the squares of what is below 1e-20.
+                orders = np.frexp(np.abs(gradient[:, : self._size]).max(axis=1, keepdims=True))[1]
+                scale = np.ldexp(scale, -np.clip(orders, -_ORDERS, _ORDERS))
+            g = gradient[:, : self._size] * scale
             first += (1 - _FORGETS) * (g - first)
             second += (1 - _FORGETS_SQUARES) * (g * g - second)
             rate = self._rate * (0.1 + 0.9 * (1 + np.cos(np.pi * step / recipe.steps)) / 2)

@@ -68,8 +68,11 @@ def draw(
         surveyed: the units' rows of the survey and, last, that of the control patches; (): there was no survey.
         judge: SqueezeNet's weights; None: there is no agreement.
 
+    Returns:
+        The rows; none of a unit whose drawing or its activation is not finite.
+
     Raises:
-        AscentDivergedError: a unit's activation is not finite.
+        AscentDivergedError: that is so of all.
     """
     count = 1 << (len(units) - 1).bit_length()
     drawer = _drawer(network, path, recipe, count)
@@ -77,15 +80,13 @@ def draw(
     begun = time.perf_counter()
     # The last chunk of a layer may be smaller: filled up to a power of 2, what was compiled serves again.
     full = [*units, *[units[0]] * (count - len(units))]
-    stored = [
-        [packed(each) for each in drawer(full, number, seed)[: len(units)]]
-        for number in range(len(recipe.starts))
-    ]
+    pictures = [drawer(full, number, seed)[: len(units)] for number in range(len(recipe.starts))]
+    stored = [[packed(each) for each in np.nan_to_num(drawn)] for drawn in pictures]
     # What is measured is what is kept.
     reached = np.array([_reached(layer, units, drawn) for drawn in stored])
-    if not np.isfinite(reached).all():
-        lost = [unit for unit, values in zip(units, reached.T, strict=True) if not np.isfinite(values).all()]
-        raise AscentDivergedError(f"Units {lost} of {path} give no finite number for their drawings.")
+    finite = np.isfinite(reached).all(axis=0) & np.isfinite(pictures).all(axis=(0, 2, 3, 4))
+    if not finite.any():
+        raise AscentDivergedError(without_number(path, units))
     seconds = (time.perf_counter() - begun) / len(units)
     bounds = layer.bounds(units)
     data = {row["unit"]: row for row in surveyed}
@@ -95,6 +96,8 @@ def draw(
         controls = _judge(judge).features(patches)
     rows = []
     for number, unit in enumerate(units):
+        if not finite[number]:
+            continue
         order = np.argsort(-reached[:, number], kind="stable")
         drawings = [stored[each][number] for each in order]
         incoming, outgoing = wiring.strongest(_connections(network), path, unit)
@@ -119,6 +122,11 @@ def draw(
             row["agreement"] = agreement(features[0], features[1:], controls)
         rows.append(row)
     return rows
+
+
+def without_number(path: str, units: Sequence[int]) -> str:
+    """Why there are no rows of some units."""
+    return f"Units {', '.join(map(str, units))} of {path} give no finite number for their drawings."
 
 
 def _reached(layer: Layer, units: Sequence[int], drawn: Sequence[bytes]) -> np.ndarray:

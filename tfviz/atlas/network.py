@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import keras
 
     from tfviz.models.description import Head, Pictures
+
+
+_SHOWN = 12  # names in a message
 
 
 class NoSuchLayerError(TfvizError):
@@ -65,8 +68,6 @@ class Network:
 def _load(network: Network) -> keras.Model:
     backend.load()
     path = network.path
-    if not path.exists() and network.name != OWN:  # another machine, which has its own
-        path = _file(network.name, {}, offline=True)[0]
     if (found := file_sha256(path)) != network.sha256:
         raise BadFileError(
             f"{path} has sha256 {found[:12]}…, not {network.sha256[:12]}…: give this machine the same file."
@@ -139,6 +140,7 @@ def drawable(model: keras.Model, *, dense: bool = False) -> dict[str, Any]:
 
     kinds: tuple[Any, ...] = (
         layers.Conv2D,
+        layers.Conv2DTranspose,
         layers.DepthwiseConv2D,
         layers.SeparableConv2D,
         GroupedConv2D,
@@ -152,7 +154,6 @@ def drawable(model: keras.Model, *, dense: bool = False) -> dict[str, Any]:
         call.path: call
         for call in calls
         if isinstance(call.layer, kinds)
-        and not isinstance(call.layer, layers.Conv2DTranspose)
         and getattr(call.layer, "data_format", "channels_last") == "channels_last"
         and len(call.outputs) == 1
         and len(call.outputs[0].shape) in (2, 4)
@@ -163,24 +164,39 @@ def chosen(model: keras.Model, asked: Sequence[str] | None) -> dict[str, Any]:
     """The calls of the layers that were asked for, in the network's order; None: all convolutions.
 
     Raises:
-        NoSuchLayerError: there is no such layer, or it is neither a convolution nor dense.
+        NoSuchLayerError: there is no such layer, or its units cannot be drawn.
     """
-    from tfviz.models import graph
+    from tfviz.models import description, graph
 
+    known = drawable(model, dense=True)
     if asked is None:
         if found := drawable(model):
             return found
-        raise NoSuchLayerError(f"{model.name} has no convolutions: name dense layers with --layers.")
-    known = drawable(model, dense=True)
+        name = description.of(model).network
+        if known:
+            raise NoSuchLayerError(
+                f"{name} has no 2-D convolutions: name dense layers with --layers, any of {some(known)}."
+            )
+        raise NoSuchLayerError(
+            f"{name} has neither 2-D convolutions nor dense layers: none of its units is drawn."
+        )
     paths = set()
     for name in asked:
         try:
-            path = graph.find(model, name).path
+            call = graph.find(model, name)
         except ValueError as error:
             raise NoSuchLayerError(f"--layers: {error}") from error
-        if path not in known:
+        if call.path not in known:
             raise NoSuchLayerError(
-                f"--layers: {name} is neither a convolution nor dense: its units are not drawn."
+                f"--layers: {name} is a {type(call.layer).__name__} layer that returns {call.outputs[0].shape}: units "
+                "are drawn of 2-D convolutions, and of dense layers with a vector or a map for each picture. Name any "
+                f"of {some(known)}."
             )
-        paths.add(path)
+        paths.add(call.path)
     return {path: call for path, call in known.items() if path in paths}
+
+
+def some(names: Collection[str], shown: int = _SHOWN) -> str:
+    """Names for the terminal, on one line; of many the first."""
+    first = ", ".join(printable(" ".join(name.split())) for name in list(names)[:shown])
+    return first if len(names) <= shown else f"{first} and {len(names) - shown} more"

@@ -277,11 +277,15 @@ def _is_linear(layer: Any) -> bool:
 def neighbours(values: Array, count: int = NEIGHBOURS) -> list[list[tuple[int, float]]]:
     """Of each unit those whose maxima (pictures, units) correlate most with its own (Pearson, above 0), highest first.
 
-    A unit that makes the same of every picture correlates with none; of fewer than three pictures nothing follows.
+    A unit that makes the same of every picture, or of one no finite number, correlates with none; of fewer than three
+    pictures nothing follows.
     """
-    x = values.astype(np.float64) - values.mean(axis=0, dtype=np.float64)
+    known = np.isfinite(values).all(axis=0)
+    x = np.where(known, values, 0).astype(np.float64)
+    largest = np.abs(x).max(initial=0)
+    x -= x.mean(axis=0)
     norm = np.linalg.norm(x, axis=0)
-    varies = norm > 1e-6 * np.abs(values).max(initial=0)
+    varies = norm > 1e-6 * largest
     x = np.where(varies, x / np.where(varies, norm, 1), 0)
     found = []
     for unit, row in enumerate(x.T @ x):

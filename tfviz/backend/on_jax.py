@@ -25,6 +25,11 @@ def _values(variables: Sequence[Any]) -> list[Tensor]:
     return [variable.value for variable in variables]
 
 
+def _float32(arrays: Any) -> Any:
+    """Arrays as NumPy's, which compiled functions take as they are; to make them JAX's is a program for each shape."""
+    return jax.tree.map(lambda array: np.asarray(array, np.float32), arrays)
+
+
 def _reading(variables: Sequence[Any], values: Sequence[Tensor]) -> AbstractContextManager[Any]:
     """A block in which layers read these values in place of their variables': inputs, not constants in the program."""
     return keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True)))  # type: ignore[no-any-return]
@@ -56,14 +61,45 @@ def gradient_function(
     run = jax.jit(jax.value_and_grad(total, has_aux=True))
 
     def call(pictures: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
-        (_, (scores, terms)), gradient = run(jnp.asarray(pictures, jnp.float32), _values(variables))
+        (_, (scores, terms)), gradient = run(_float32(pictures), _values(variables))
         return (
             np.asarray(scores),
             {name: np.asarray(term) for name, term in terms.items()},
-            np.asarray(gradient),
+            jax.tree.map(np.asarray, gradient),
         )
 
     return call
+
+
+def gradients_once(
+    score: Callable[[Sequence[Tensor]], Tensor], variables: Sequence[Any], arrays: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """See `tfviz.backend.protocol.Backend`."""
+
+    def total(xs: Sequence[Tensor], values: Sequence[Tensor]) -> Tensor:
+        with _reading(variables, values):
+            return _depending(xs, score(xs))
+
+    on = jax.config.jax_default_device or jax.devices()[0]  # type: ignore[attr-defined]
+    options = {"xla_backend_optimization_level": 0} if on.platform == "cpu" else None
+    run = jax.jit(jax.grad(total), compiler_options=options)
+    return [np.asarray(gradient) for gradient in run(_float32(list(arrays)), _values(variables))]
+
+
+def outputs(model: Any, pictures: np.ndarray) -> np.ndarray:
+    """See `tfviz.backend.protocol.Backend`; Keras keeps what it compiles for it with the model."""
+    return np.asarray(model.predict_on_batch(pictures))
+
+
+def at_once(compute: Callable[..., Tensor], variables: Sequence[Any] = ()) -> Callable[..., np.ndarray]:
+    """See `tfviz.backend.protocol.Backend`."""
+
+    @jax.jit
+    def run(values: Sequence[Tensor], *arrays: Tensor) -> Tensor:
+        with _reading(variables, values):
+            return compute(*arrays)
+
+    return lambda *arrays: np.asarray(run(_values(variables), *arrays))
 
 
 def ascent_loop(
@@ -87,10 +123,11 @@ def ascent_loop(
     gradient_of = jax.jit(jax.grad(total, has_aux=True))
     fewest = _USUAL if sum(map(prod, draws)) <= _FEW_NUMBERS else _FEWEST
 
-    given = [jnp.zeros(drawn, jnp.float32) for drawn in draws], [jnp.asarray(array) for array in data]
-    history_shape = jax.eval_shape(gradient_of, jnp.zeros(shape, jnp.float32), *given, _values(variables))[
-        1
-    ].shape
+    start, *given = (jax.ShapeDtypeStruct(each, np.float32) for each in (shape, *draws))  # type: ignore[no-untyped-call]
+    traced = jax.eval_shape(
+        gradient_of, start, given, [np.asarray(array) for array in data], _values(variables)
+    )
+    history_shape = traced[1].shape
 
     @jax.jit
     def run(
@@ -117,18 +154,16 @@ def ascent_loop(
         steps = len(rates)
         room = max(fewest, 1 << (steps - 1).bit_length())
 
-        def padded(values: Any) -> Tensor:
+        def padded(values: Any) -> np.ndarray:
             array = np.asarray(values, np.float32)
-            return jnp.asarray(
-                np.concatenate([array, np.zeros((room - steps, *array.shape[1:]), np.float32)])
-            )
+            return np.concatenate([array, np.zeros((room - steps, *array.shape[1:]), np.float32)])
 
         x, pictures, history = run(
-            jnp.asarray(x, jnp.float32),
+            x if isinstance(x, jax.Array) else _float32(x),
             steps,
             padded(rates),
             [padded(drawn) for drawn in draws],
-            [jnp.asarray(array) for array in data],
+            [np.asarray(array) for array in data],
             _values(variables),
         )
         scores, *terms = np.moveaxis(np.asarray(history)[:steps], 1, 0)

@@ -11,9 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfviz.backend.protocol import NO_GRADIENT, Chunk, Loop, Operations, Scores, Tensor
+from tfviz.backend.tensorflow_mends import convolve_one_channel_beside_zeros
 
 # Every goal is compiled once and for itself: TensorFlow takes the many small functions for retracing and warns.
 tf.get_logger().setLevel("ERROR")
+convolve_one_channel_beside_zeros()
 
 
 def gradient_function(
@@ -38,6 +40,39 @@ def gradient_function(
         return scores.numpy(), {name: value.numpy() for name, value in terms.items()}, gradient.numpy()
 
     return call
+
+
+def gradients_once(
+    score: Callable[[Sequence[Tensor]], Tensor], variables: Sequence[Any], arrays: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """See `tfviz.backend.protocol.Backend`; compiled as in `gradient_function`."""
+
+    @tf.function(autograph=False)
+    def run(*xs: Tensor) -> Any:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(xs)
+            total = score(xs)
+        gradients = tape.gradient(total, xs) if tf.is_tensor(total) else [None]
+        if all(gradient is None for gradient in gradients):
+            raise ValueError(NO_GRADIENT)
+        return [
+            tf.zeros_like(x) if gradient is None else gradient
+            for x, gradient in zip(xs, gradients, strict=True)
+        ]
+
+    return [
+        gradient.numpy() for gradient in run(*(tf.convert_to_tensor(array, tf.float32) for array in arrays))
+    ]
+
+
+def outputs(model: Any, pictures: np.ndarray) -> np.ndarray:
+    """See `tfviz.backend.protocol.Backend`; called as it is: a call or two take less time than compiling it."""
+    return np.asarray(model(pictures, training=False))
+
+
+def at_once(compute: Callable[..., Tensor], variables: Sequence[Any] = ()) -> Callable[..., np.ndarray]:
+    """See `tfviz.backend.protocol.Backend`: TensorFlow needs nothing."""
+    return lambda *arrays: np.asarray(compute(*arrays))
 
 
 def ascent_loop(

@@ -107,6 +107,36 @@ class Backend(Protocol):
         """
         ...
 
+    def gradients_once(
+        self,
+        score: Callable[[Sequence[Tensor]], Tensor],
+        variables: Sequence[Any],
+        arrays: Sequence[np.ndarray],
+    ) -> list[np.ndarray]:
+        """The gradients of a score with respect to each of several arrays, by one program that is used once.
+
+        What makes a program run faster and takes time to compile is left out.
+
+        Args:
+            score: arrays float32 -> ().
+            variables: as for `gradient_function`.
+            arrays: of any shapes.
+
+        Raises:
+            ValueError: `NO_GRADIENT`: it depends on none of them.
+        """
+        ...
+
+    def outputs(self, model: Any, pictures: np.ndarray) -> np.ndarray:
+        """What a model returns of pictures (N, ...): one array."""
+        ...
+
+    def at_once(
+        self, compute: Callable[..., Tensor], variables: Sequence[Any] = ()
+    ) -> Callable[..., np.ndarray]:
+        """A function of arrays, and of variables that it reads, as one program where each operation would be one."""
+        ...
+
     def ascent_loop(
         self,
         score: Callable[[Tensor, Sequence[Tensor], Sequence[Tensor]], Scores],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -18,10 +19,11 @@ from tfviz.course import running
 from tfviz.course.apart import StoppedError, apart
 from tfviz.course.limits import LIMITS
 from tfviz.course.measuring import USERS
-from tfviz.course.rows import MEASURED, Graded, Row
+from tfviz.course.rows import LATE, MEASURED, Graded, Row, called
 from tfviz.course.submissions import RefusedError, Submission, find, listing
 from tfviz.errors import BadFileError, WeightsUnavailableError
-from tfviz.experiment.lab import Lab
+from tfviz.experiment.context import is_own
+from tfviz.experiment.lab import LACKS, Lab
 from tfviz.experiment.options import add_weights, add_workers
 from tfviz.files.atomic import write_json
 from tfviz.files.reading import read_json
@@ -150,7 +152,7 @@ def measured(asked: Asked, say: Callable[[str], None]) -> list[Graded]:
     Raises:
         BadFileError: a path does not exist, or nothing was handed in there.
     """
-    submissions = find(asked.paths, [part.ID for part in PARTS], _listed)
+    submissions = find(asked.paths, [part.ID for part in PARTS], _listed, own=asked.out, say=say)
     if not submissions:
         raise BadFileError("Nothing was found to grade: name folders or zips of submissions.")
     _first(submissions, say)
@@ -171,9 +173,9 @@ def _first(submissions: Sequence[Submission], say: Callable[[str], None]) -> Non
     )
 
 
-def _listed(path: Path) -> list[str]:
+def _listed(path: Path, inside: tuple[str, ...]) -> list[str]:
     try:
-        names: list[str] = apart(listing, path, limits=LIMITS)
+        names: list[str] = apart(listing, path, inside, limits=LIMITS)
     except StoppedError as error:
         raise RefusedError(str(error)) from error
     return names
@@ -190,14 +192,14 @@ def show(graded: Sequence[Graded], console: Console, *, points: bool = True) -> 
     """The table: a line a submission; below it a line for what is not borne out, and for what was not graded."""
     table = Table(title="Grades", title_justify="left")
     table.add_column("submission")
-    for heading in (*["points"] * points, *MEASURED, "pass", "fail"):
+    for heading in (*["points", "of these unchecked"] * points, *MEASURED, "pass", "fail"):
         table.add_column(heading, justify="right")
     for each in graded:
         verdicts = Counter(row.verdict for row in each.rows)
         statuses = Counter(row.status for row in each.rows)
         table.add_row(
             Text(each.submission),
-            *[f"{round(each.points, 2):g} of {each.out_of:g}"] * points,
+            *[f"{round(each.points, 2):g} of {each.out_of:g}", f"{round(each.unchecked, 2):g}"] * points,
             *(str(verdicts[verdict]) for verdict in MEASURED),
             str(statuses["pass"]),
             str(statuses["fail"]),
@@ -212,7 +214,7 @@ def show(graded: Sequence[Graded], console: Console, *, points: bool = True) -> 
 
 
 def lines(graded: Graded) -> list[str]:
-    """A line for each number that is not borne out; numbers of one part for one reason share a line."""
+    """A line for each number that is not borne out, one for those of a part with one reason; and one if it is late."""
     if graded.refused:
         return [f"{graded.submission}: not graded: {graded.refused}"]
     groups: dict[tuple[str, str], list[Row]] = {}
@@ -220,13 +222,39 @@ def lines(graded: Graded) -> list[str]:
         if row.theirs:
             groups.setdefault((row.part, row.reason), []).append(row)
     return [
-        f"{graded.submission}: {part}: {_numbers(rows)}: {rows[0].verdict}: {reason}"
-        for (part, reason), rows in groups.items()
+        *(f"{graded.submission}: {note}" for note in graded.notes if note.startswith(LATE)),
+        *(
+            f"{graded.submission}: {part}: {called(rows)}: {rows[0].verdict}: {reason}"
+            for (part, reason), rows in groups.items()
+        ),
     ]
 
 
-def _numbers(rows: Sequence[Row]) -> str:
-    return rows[0].number if len(rows) == 1 else f"{len(rows)} numbers ({rows[0].number}, ...)"
+def lacking(graded: Sequence[Graded]) -> list[str]:
+    """A line for each network without whose weights points were given that nobody checked."""
+    found: dict[str, list[tuple[str, float]]] = {}
+    for each in graded:
+        for row in each.rows:
+            if row.points and row.network and row.reason.startswith(LACKS):
+                found.setdefault(row.network, []).append((each.submission, row.points))
+    return [
+        f"{network}: {round(math.fsum(points for _, points in rows), 2):g} points of "
+        f"{_some(list(dict.fromkeys(name for name, _ in rows)))} are unchecked, "
+        + (
+            "since only the student has its weights"
+            if is_own(network)
+            else f"since you have no weights of it: --weights {network.partition(' ')[0]}=FILE"
+        )
+        for network, rows in found.items()
+    ]
+
+
+def _some(names: Sequence[str]) -> str:
+    return (
+        names[0]
+        if len(names) == 1
+        else f"{len(names)} submissions ({', '.join(names[:3])}{', ...' * (len(names) > 3)})"
+    )
 
 
 def grade(asked: Asked) -> bool:
@@ -244,6 +272,8 @@ def grade(asked: Asked) -> bool:
     graded = [points.apply(each) for each in measured(asked, lambda line: _print(console, line))]
     alike = twins.find(graded)
     show(graded, console)
+    for line in lacking(graded):
+        _print(console, line)
     for each in alike:
         if each.certain:
             _print(console, each.line)

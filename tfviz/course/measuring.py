@@ -39,6 +39,7 @@ from tfviz.files.hashes import file_sha256
 from tfviz.files.reading import read_json
 from tfviz.parts import PARTS
 from tfviz.report.handed_in import legible
+from tfviz.weights.catalog import CATALOG, SameAs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,7 +108,7 @@ def measured(name: str, handed_in: Opened, lab: Lab) -> Graded:
         if result.provenance.get("quick"):
             notes.append(f"{part.ID}: quick settings")
         rows += _compared(name, part, result, findings, lab)
-        runs[part.ID] = run_of(result)
+        runs[part.ID] = run_of(result, part.INPUTS)
         hashes |= {f"{part.ID}/{_named(key)}": value for key, value in result.arrays.items()}
         for key, picture in _pictures(findings):
             if len(signatures) < _SIGNATURES:
@@ -162,6 +163,10 @@ def _read(part: Part, store: Store, handed_in: Opened) -> tuple[PartResult | Non
         result = store.load(part.ID)
         if len(result.numbers) > _NUMBERS:
             raise _UnreadableError(f"it claims {len(result.numbers):,} numbers, more than any part has")
+        if result.arrays and not (store.out / "arrays" / f"{part.ID}.npz").exists():
+            raise _UnreadableError(f"arrays/{part.ID}.npz was not handed in", _claims(path))
+        if why := _mislabelled(part, result):
+            raise _UnreadableError(why, _claims(path))
         return result, store.findings(result) if result.status == "done" else None
     except BadFileError as error:
         reason = _line(error).replace(f"{store.out}/", "")
@@ -169,6 +174,34 @@ def _read(part: Part, store: Store, handed_in: Opened) -> tuple[PartResult | Non
         raise _UnreadableError(
             reason, {} if older else _claims(path), "cannot be measured" if older else "not borne out"
         ) from error
+
+
+def _mislabelled(part: Part, result: PartResult) -> str:
+    """Why the numbers cannot be of the network that they are said to be of; "": they can."""
+    looked_at = result.provenance.get("network")
+    others = [number.network for number in result.numbers.values() if number.network not in (None, looked_at)]
+    if part.NETWORKS and others:
+        return (
+            f"its numbers are labelled {_line(others[0])}, and it says that it looked at {_line(looked_at)}"
+        )
+    if looked_at not in CATALOG:
+        return ""
+    file = (result.provenance.get("weights") or {}).get("sha256")
+    known = {name: _published(name) for name in CATALOG}
+    # The published weights in a file of another layout are told by their values where these are in the catalogue.
+    if file in known[looked_at] or (
+        CATALOG[looked_at].variables_sha256 and not any(file in each for each in known.values())
+    ):
+        return ""
+    return f"it is said to be of {looked_at}, and the file of weights that it names is not that network's"
+
+
+def _published(network: str) -> set[str]:
+    """The hashes of the files that hold a network's published weights."""
+    found: set[str] = set()
+    for source in CATALOG[network].sources:
+        found |= _published(source.name) if isinstance(source, SameAs) else {source.sha256}
+    return found
 
 
 def _claims(path: Path) -> dict[str, float]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from tfviz.experiment.grading import Comparison, Kind, VerdictStatus
 
 Measured = Literal["borne out", "not borne out", "cannot be measured"]
+LATE = "late, "
+"""How the note begins that says that a submission is."""
 MEASURED: tuple[Measured, ...] = get_args(Measured)
 
 
@@ -108,9 +111,19 @@ class Graded:
     seconds: float = 0.0
     peak_memory_mb: float = 0.0
 
+    @property
+    def unchecked(self) -> float:
+        """Of the points, those for numbers that could not be measured again: the student's word alone."""
+        return round(math.fsum(row.points for row in self.rows if row.verdict == "cannot be measured"), 9)
+
     def named(self, name: str) -> Graded:
         """The same under another name: two submissions of the same content are measured once."""
         return replace(self, submission=name, rows=tuple(replace(row, submission=name) for row in self.rows))
+
+
+def called(rows: Sequence[Row]) -> str:
+    """What to call numbers of one part of which the same is said."""
+    return rows[0].number if len(rows) == 1 else f"{len(rows)} numbers ({rows[0].number}, ...)"
 
 
 def as_json(graded: Graded) -> dict[str, Any]:

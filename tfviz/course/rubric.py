@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tfviz.course.rows import Graded, Row
+from tfviz.course.rows import LATE, Graded, Row
 from tfviz.errors import BadFileError
 from tfviz.experiment.grading import KINDS
 from tfviz.parts import PARTS
@@ -108,12 +108,12 @@ class Rubric:
         """Why a submission is late, and what it costs; "": it is not."""
         keeps = f"{self.late:.0%} of the points" if self.late else "no points"
         if _LATE.search(graded.submission):
-            return f"late, as Canvas marks it: {keeps}"
+            return f"{LATE}as Canvas marks it: {keeps}"
         if self.deadline is not None:
             for run in graded.runs.values():
                 started = _moment(run.get("started"))
                 if started is not None and started > self.deadline:
-                    return f"late, computed {started.isoformat(' ')}: {keeps}"
+                    return f"{LATE}computed {started.isoformat(' ')}: {keeps}"
         return ""
 
     def _part(self, submission: str, part: str, rows: Sequence[Row]) -> Iterator[Row]:

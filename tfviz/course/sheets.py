@@ -2,7 +2,7 @@
 
 The formats, as they are published:
 
-- CSV: RFC 4180, UTF-8.
+- CSV: RFC 4180, UTF-8; students.csv, which is for people, with the mark by which Excel knows that.
 - Gradescope: results.json, https://gradescope-autograders.readthedocs.io/en/latest/specs/.
 - Classroom 50, GitHub Classroom's successor: result.json, schemas/result-v1.schema.json and its wiki's Advanced
   Autograding in https://github.com/foundation50/classroom50.
@@ -24,9 +24,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tfviz.course.rows import COLUMNS, MEASURED, Graded, Row, as_json
+from tfviz.course.rows import COLUMNS, MEASURED, Graded, Row, as_json, called
 from tfviz.course.rubric import Rubric
-from tfviz.course.twins import Twins
+from tfviz.course.twins import Twins, listed
 from tfviz.files.atomic import write_json, write_text
 from tfviz.parts import PARTS
 
@@ -35,9 +35,8 @@ ASSIGNMENT = "tfviz"
 
 _LINES = 40  # of a part that Gradescope shows
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # with these a spreadsheet's formula begins
-_CANVAS = re.compile(
-    r"(?P<name>.+?)_(?:LATE_)?(?P<id>\d+)(?:_\d+_.+)?"
-)  # a name in its export of submissions
+_EXPORTED = re.compile(r"(?P<name>.+?)_(?:LATE_)?(?P<id>\d+)(?:_(?:\d+|assignsubmission)_.*)?")
+"""A name in Canvas' or Moodle's export of submissions."""
 _NBGRADER = (
     *("assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email"),
     *("raw_score", "late_submission_penalty", "score", "max_score"),
@@ -48,9 +47,9 @@ _UNKNOWN = "unknown"  # to Classroom 50's runner, which says who submitted what,
 def write(
     graded: Sequence[Graded], rubric: Rubric, twins: Sequence[Twins], out: Path, assignment: str = ASSIGNMENT
 ) -> list[Path]:
-    """Write all of them; a submission's own results.json and result.json go into a folder of it below submissions/.
+    """Write all of them; what is for one student goes into a folder of theirs below submissions/.
 
-    Where there is one submission only, its two lie in the output folder too: that is where an autograder looks.
+    Where there is one submission only, that lies in the output folder too: there an autograder looks.
 
     Args:
         graded: with points.
@@ -61,6 +60,7 @@ def write(
     """
     texts = {
         "grades.csv": grades_csv(graded),
+        "students.csv": "\ufeff" + students_csv(graded, rubric, twins),
         "nbgrader.csv": nbgrader_csv(graded, assignment),
         "canvas.csv": canvas_csv(graded, rubric, assignment),
     }
@@ -72,7 +72,8 @@ def write(
         for folder in (out / "submissions" / _folder(number, each.submission), *[out] * (len(graded) == 1)):
             write_json(folder / "results.json", gradescope(each, rubric))
             write_json(folder / "result.json", classroom50(each, rubric, os.environ))
-            paths += [folder / "results.json", folder / "result.json"]
+            write_text(folder / "feedback.txt", feedback(each, rubric))
+            paths += [folder / name for name in ("results.json", "result.json", "feedback.txt")]
     return paths
 
 
@@ -83,6 +84,43 @@ def grades_csv(graded: Sequence[Graded]) -> str:
     """
     rows = [row for each in graded for row in (each.rows if not each.refused else (_refused(each),))]
     return _csv([COLUMNS, *([getattr(row, name) for name in COLUMNS] for row in rows)])
+
+
+def students_csv(graded: Sequence[Graded], rubric: Rubric, twins: Sequence[Twins]) -> str:
+    """A row a submission: whose it is, points and counts of verdicts, what to look at, and the points of each part.
+
+    The student's name and id are those that Canvas and Moodle put into a submission's name.
+    """
+    rows: list[dict[str, Any]] = []
+    for each in graded:
+        found = _EXPORTED.fullmatch(each.submission)
+        points = points_by_part(each)
+        rows.append(
+            {
+                "submission": each.submission,
+                "student": found["name"] if found else each.submission,
+                "id": found["id"] if found else "",
+                "points": f"{each.points:.2f}",
+                "out of": f"{rubric.out_of:.2f}",
+                "unchecked": f"{each.unchecked:.2f}",
+                **_verdicts(each),
+                "as expected": sum(row.status == "pass" for row in each.rows),
+                "not as expected": sum(row.status == "fail" for row in each.rows),
+                "remark": "; ".join(_remarks(each, rubric, twins)),
+                **{part: f"{points.get(part, 0.0):.2f}" for part in rubric.parts},
+            }
+        )
+    return _csv([list(rows[0]) if rows else [], *(list(row.values()) for row in rows)])
+
+
+def _remarks(graded: Graded, rubric: Rubric, twins: Sequence[Twins]) -> list[str]:
+    found = [f"not graded: {graded.refused}"] if graded.refused else []
+    found += [late] if (late := rubric.lateness(graded)) else []
+    for each in twins:
+        if each.certain and graded.submission in each.submissions:
+            others = tuple(name for name in each.submissions if name != graded.submission)
+            found.append(f"the same as {listed(others)} ({listed(each.parts)})")
+    return found
 
 
 def _refused(graded: Graded) -> Row:
@@ -98,7 +136,7 @@ def grades_json(graded: Sequence[Graded], rubric: Rubric, twins: Sequence[Twins]
                 for key, value in as_json(replace(each, pictures=())).items()
                 if key not in ("pictures", "signatures", "hashes", "runs")
             }
-            | {"parts": points_by_part(each), "verdicts": _verdicts(each)}
+            | {"parts": points_by_part(each), "verdicts": _verdicts(each), "unchecked": each.unchecked}
             for each in graded
         ],
         "twins": [asdict(each) for each in twins],
@@ -130,7 +168,7 @@ def gradescope(graded: Graded, rubric: Rubric) -> dict[str, Any]:
         "execution_time": math.ceil(graded.seconds),
         "output": f"Not graded: {graded.refused}"
         if graded.refused
-        else "\n".join((f"{graded.points:g} of {graded.out_of:g} points.", *graded.notes)),
+        else "\n".join((f"{round(graded.points, 2):g} of {graded.out_of:g} points.", *graded.notes)),
         "output_format": "text",
         "test_output_format": "text",
         "test_name_format": "text",
@@ -150,6 +188,16 @@ def gradescope(graded: Graded, rubric: Rubric) -> dict[str, Any]:
             for number, (part, of) in enumerate(rubric.parts.items(), 1)
         ],
     }
+
+
+def feedback(graded: Graded, rubric: Rubric) -> str:
+    """The same as text, for a platform that takes files or a mail."""
+    told = gradescope(graded, rubric)
+    tests = [
+        f"{test['name']}: {round(test['score'], 2):g} of {test['max_score']:g}\n{test['output']}\n"
+        for test in told["tests"]
+    ]
+    return "\n".join((told["output"], "", *([] if graded.refused else tests)))
 
 
 def classroom50(graded: Graded, rubric: Rubric, runner: Mapping[str, str]) -> dict[str, Any]:
@@ -212,16 +260,19 @@ def nbgrader_csv(graded: Sequence[Graded], assignment: str = ASSIGNMENT) -> str:
 def canvas_csv(graded: Sequence[Graded], rubric: Rubric, assignment: str = ASSIGNMENT) -> str:
     """A gradebook that Canvas imports, with its own ids where the submissions' names are from its export.
 
-    A student without an id is found by name. Points have two decimals, as Canvas shows them.
+    A student without an id is found by name; of one with several submissions the best counts. Points have two
+    decimals, as Canvas shows them.
     """
     rows: list[Sequence[Any]] = [
         ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", assignment],
         ["    Points Possible", "", "", "", "", f"{rubric.out_of:.2f}"],
     ]
+    best: dict[tuple[str, str], float] = {}
     for each in graded:
-        found = _CANVAS.fullmatch(each.submission)
-        name, identity = (found["name"], found["id"]) if found else (each.submission, "")
-        rows.append([name, identity, "", "", "", f"{each.points:.2f}"])
+        found = _EXPORTED.fullmatch(each.submission)
+        student = (found["name"], found["id"]) if found else (each.submission, "")
+        best[student] = max(best.get(student, 0.0), each.points)
+    rows += [[*student, "", "", "", f"{points:.2f}"] for student, points in best.items()]
     return _csv(rows)
 
 
@@ -239,19 +290,19 @@ def cell(value: Any) -> Any:
 
 
 def _said(rows: Sequence[Row], refused: str) -> str:
-    """What a student is told of a part, a line a number that is not wholly right."""
+    """What a student is told of a part: a line for each number, or numbers alike, that is not wholly right."""
     if refused:
         return "Not graded."
+    if not rows:
+        return "Nothing was handed in of it."
+    alike: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row.verdict == "not borne out" or row.theirs or row.status in ("fail", "missing"):
+            what = row.status if row.verdict == "borne out" else row.verdict
+            alike.setdefault((what, row.reason), []).append(row)
     lines = [
-        ": ".join(
-            (
-                row.number or row.part,
-                row.status if row.verdict == "borne out" else row.verdict,
-                *[row.reason] * bool(row.reason),
-            )
-        )
-        for row in rows
-        if row.verdict == "not borne out" or row.theirs or row.status in ("fail", "missing")
+        ": ".join((called(each) or each[0].part, what, *[reason] * bool(reason)))
+        for (what, reason), each in alike.items()
     ]
     borne, doubtful = (
         sum(row.verdict == verdict for row in rows) for verdict in ("borne out", "cannot be measured")

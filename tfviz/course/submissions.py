@@ -1,9 +1,10 @@
 """Finds submissions in folders and zips as learning platforms export them, and opens one without believing it.
 
-Moodle gives a folder `Name_123_assignsubmission_file_` a student, Gradescope `submission_123`, Canvas a file
-`name_123_456_work.zip` beside the others'. In each, whatever it is called and however deep, a folder of results is
-looked for: one with `results/PART.json`. Of it `results/PART.json` and `arrays/PART.npz` are read and nothing else:
-nothing is executed, no link is followed, and what an archive says of itself is checked before anything is unpacked.
+Moodle gives a folder `Name_123_assignsubmission_file_` a student, or each file by itself with that before its name;
+Gradescope a folder `submission_123`, Canvas a file `name_123_456_work.zip` beside the others'. In each, whatever it is
+called and however deep, a folder of results is looked for: one with `results/PART.json`. Of it `results/PART.json` and
+`arrays/PART.npz` are read and nothing else: nothing is executed, no link is followed, and what an archive says of
+itself is checked before anything is unpacked.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import tempfile
 import zipfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -27,8 +29,12 @@ from tfviz.files.reading import open_regular
 from tfviz.report.handed_in import legible
 
 _USUAL = "reports"  # the output folder, unless --out names another
-_EXPORTED = re.compile(r".*_assignsubmission_(file|onlinetext)_?|submission_\d+|.+?_(LATE_)?\d+_\d+_.+")
-_LOOSE = re.compile(r"(.+?_(?:LATE_)?\d+)_\d+_.+")  # a file in an export of Canvas, and whose
+_EXPORTED = re.compile(
+    r"(?:(.*)_assignsubmission_(?:file|onlinetext)|(.+?_(?:LATE_)?\d+)_\d+_).*|submission_\d+"
+)
+"""What Moodle, Canvas and Gradescope call what they export; the groups say whose it is, where several may be one's."""
+_GRADES = {"graded", "grades.html", "grades.csv"}  # in a folder that grading wrote
+_MOST_ZIPS = 6  # of one student that are looked into, to find the one with results
 _ARCHIVES = (".7z", ".rar", ".tar", ".gz", ".tgz", ".xz", ".bz2")
 _JUNK = re.compile(r"\..*|__MACOSX|__pycache__|node_modules|site-packages|Thumbs\.db|desktop\.ini")
 
@@ -72,43 +78,58 @@ class RefusedError(BadFileError):
 
 
 def find(
-    paths: Sequence[Path], parts: Collection[str], listed: Callable[[Path], Sequence[str]] | None = None
+    paths: Sequence[Path],
+    parts: Collection[str],
+    listed: Callable[[Path, tuple[str, ...]], Sequence[str]] | None = None,
+    *,
+    own: Path | None = None,
+    say: Callable[[str], None] = lambda _line: None,
 ) -> list[Submission]:
     """The submissions in folders and zips, in the order of their names within each.
 
     A path with results in one place is one submission, by the path's name; one with several folders or zips that hold
-    some is a course, with a submission for each folder and zip in it, those without results too.
+    some is a course, with a submission for each folder and zip in it, those without results too. A student of whom
+    there are several files is one submission, where only one of them holds results.
 
     Args:
         paths: named by the grader.
         parts: the ids of the parts that there are.
         listed: the names in a zip, by `listing`, wherever that is called.
+        own: the grader's output folder, which nobody handed in.
+        say: called with a line on what is left aside.
 
     Raises:
         BadFileError: a path is not there.
     """
     found: list[Submission] = []
+    search = _Search(parts, listed or listing, own and own.resolve(), say)
     for path in paths:
         if not path.exists():
             raise BadFileError(f"{path} does not exist: name folders or zips of submissions.")
         place = path.resolve()
         try:
-            node: Node = place if place.is_dir() else _tree((listed or listing)(place))
+            node: Node = place if place.is_dir() else _tree(search.listed(place, ()))
         except BadFileError as error:
             found.append(Submission(legible(path.name), place, refused=str(error)))
             continue
-        found += _submissions(node, place.name if place.is_dir() else place.stem, place, (), parts)
+        found += search.submissions(node, place.name if place.is_dir() else place.stem, place, ())
     return _distinct(found)
 
 
-def listing(path: Path) -> list[str]:
-    """The names in a zip.
+def listing(path: Path, inside: tuple[str, ...] = ()) -> list[str]:
+    """The names in a zip, or in a zip in it.
 
     Raises:
         RefusedError: it is none, is damaged, or has names that no honest tool writes.
     """
     with _archive(path) as archive:
-        return [entry.filename for entry in archive.infolist()]
+        if not inside:
+            return [entry.filename for entry in archive.infolist()]
+        own = [entry for entry in archive.infolist() if _steps(entry.filename) == inside]
+        with tempfile.TemporaryDirectory() as scratch:
+            inner = Path(scratch) / "inner.zip"
+            _unpack(archive, own, inner, LIMITS.packed, LIMITS)
+            return listing(inner)
 
 
 def opened(submission: Submission, scratch: Path, parts: Collection[str], limits: Limits = LIMITS) -> Opened:
@@ -178,9 +199,7 @@ def _place(submission: Submission, parts: Collection[str], limits: Limits) -> Pa
         raise RefusedError(submission.refused)
     if submission.path.is_file():
         return submission.path
-    at: Node = submission.path
-    for name in submission.inside:
-        at = _entries(at).get(name, "file")
+    at = _at(submission.path, submission.inside)
     if isinstance(at, str) and at != "zip":
         raise RefusedError(_WHAT[at])
     place = () if isinstance(at, str) else _chosen(at, parts, limits)
@@ -229,33 +248,116 @@ def _is_results(node: Node, parts: Collection[str]) -> bool:
     return results is not None and any(f"{part}.json" in _entries(results) for part in parts)
 
 
-def _submissions(
-    node: Node, name: str, path: Path, inside: tuple[str, ...], parts: Collection[str]
-) -> Iterator[Submission]:
-    one = Submission(legible(name), path, inside)
-    entries = _entries(node)
-    if len(inside) >= LIMITS.depth or _is_results(node, parts):
-        yield one
-        return
-    handed_in = {
-        each: kind
-        for each, kind in entries.items()
-        if _is_folder(kind) or kind == "zip" or each.lower().endswith(_ARCHIVES) or kind == "link"
-    }
-    holding = [each for each, kind in handed_in.items() if _may_hold(kind, parts)]
-    exported = [each for each in handed_in if _EXPORTED.fullmatch(each)]
-    whole = _USUAL in handed_in and _is_results(entries[_USUAL], parts)
-    if (exported or len(holding) > 1) and not whole:
-        theirs = {match[1] for each in handed_in if (match := _LOOSE.fullmatch(each))}
+@dataclass(frozen=True)
+class _Search:
+    """Looks for submissions; the fields are what `find` is given."""
+
+    parts: Collection[str]
+    listed: Callable[[Path, tuple[str, ...]], Sequence[str]]
+    own: Path | None
+    say: Callable[[str], None]
+
+    def submissions(self, node: Node, name: str, path: Path, inside: tuple[str, ...]) -> Iterator[Submission]:
+        """Those in a folder or zip, which itself may be the only one."""
+        entries = {
+            each: kind for each, kind in _entries(node).items() if self.own is None or kind != self.own
+        }
+        if earlier := [each for each, kind in entries.items() if _entries(kind).keys() >= _GRADES]:
+            self.say(f"{legible(name)}: left aside, what grading wrote: {_some(earlier)}.")
+            entries = {each: kind for each, kind in entries.items() if each not in earlier}
+        if len(inside) >= LIMITS.depth or _is_results(node, self.parts):
+            yield Submission(legible(name), path, inside)
+            return
+        handed_in = {
+            each: kind
+            for each, kind in entries.items()
+            if _is_folder(kind) or kind == "zip" or each.lower().endswith(_ARCHIVES) or kind == "link"
+        }
+        holding = [each for each, kind in handed_in.items() if _may_hold(kind, self.parts)]
+        students: dict[str, list[str]] = {}
+        exported = False
         for each in entries:
-            loose = _LOOSE.fullmatch(each)
-            if each in handed_in or (loose and loose[1] not in theirs):
-                folder = _is_folder(entries[each])
-                yield Submission(legible(each if folder else Path(each).stem), path, (*inside, each))
-    elif len(holding) == 1 and _is_folder(entries[holding[0]]) and not whole:
-        yield from _submissions(entries[holding[0]], name, path, (*inside, holding[0]), parts)
-    else:
-        yield one
+            match = _EXPORTED.fullmatch(each)
+            exported |= match is not None
+            if match or each in handed_in:
+                students.setdefault((match and (match[1] or match[2])) or each, []).append(each)
+        whole = _USUAL in handed_in and _is_results(entries[_USUAL], self.parts)
+        if (exported or len(holding) > 1) and not whole:
+            for theirs in students.values():
+                for each in self._of_one(entries, theirs, path, inside):
+                    yield self._one(
+                        entries[each],
+                        each if _is_folder(entries[each]) else Path(each).stem,
+                        path,
+                        (*inside, each),
+                    )
+            taken = [each for theirs in students.values() for each in theirs]
+            if left := [each for each in entries if each not in taken]:
+                self.say(f"{legible(name)}: left aside, neither a folder nor a zip: {_some(left)}.")
+        elif len(holding) == 1 and _is_folder(entries[holding[0]]) and not whole:
+            if left := [each for each in handed_in if each not in holding]:
+                self.say(
+                    f"{legible(name)}: taken for one submission, since only {legible(holding[0])} in it holds results; "
+                    f"left aside: {_some(left)}. If they are several students', name each by itself."
+                )
+            yield from self.submissions(entries[holding[0]], name, path, (*inside, holding[0]))
+        else:
+            yield self._one(node, name, path, inside)
+
+    def _of_one(
+        self, entries: Mapping[str, Node], theirs: Sequence[str], path: Path, inside: tuple[str, ...]
+    ) -> Sequence[str]:
+        """Which of one student's files hold results; where none does, one that says why not."""
+        if len(theirs) == 1:
+            return theirs
+        few = sum(entries[each] == "zip" for each in theirs) <= _MOST_ZIPS
+        holding = [each for each in theirs if few and self._holds(entries[each], path, (*inside, each))]
+        return holding or sorted(theirs, key=lambda each: (entries[each] == "file", each))[:1]
+
+    def _one(self, node: Node, name: str, path: Path, inside: tuple[str, ...]) -> Submission:
+        """One student's; of several zips in a folder the one with results."""
+        zips = self._zips(node)
+        if 1 < len(zips) <= _MOST_ZIPS:
+            holding = [each for each in zips if self._holds("zip", path, (*inside, *each))]
+            if len(holding) == 1:
+                return Submission(legible(name), path, (*inside, *holding[0]))
+            if not holding:
+                names = _some(["/".join(each) for each in zips])
+                return Submission(
+                    legible(name), path, inside, f"None of its zips holds results of this program: {names}."
+                )
+        return Submission(legible(name), path, inside)
+
+    def _zips(self, node: Node) -> Sequence[tuple[str, ...]]:
+        """Where in a folder without a folder of results the zips lie."""
+        try:
+            places = _places(node, self.parts, LIMITS)
+        except RefusedError:
+            return ()
+        return () if places and _is_results(_at(node, places[0]), self.parts) else places
+
+    def _holds(self, node: Node, path: Path, inside: tuple[str, ...]) -> bool:
+        """Whether there are results in a folder or zip; the zip is looked into."""
+        try:
+            if node != "zip":
+                return bool(_places(node, self.parts, LIMITS))
+            zipped = (path, inside) if path.is_file() else (path.joinpath(*inside), ())
+            return bool(_places(_tree(self.listed(*zipped)), self.parts, LIMITS))
+        except RefusedError:
+            return False
+
+
+def _at(node: Node, place: Sequence[str]) -> Node:
+    """What lies at a place in a folder; "file": nothing does."""
+    for name in place:
+        node = _entries(node).get(name, "file")
+    return node
+
+
+def _some(names: Sequence[str]) -> str:
+    """Some names, for people."""
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return f"{', '.join(legible(each) for each in names[:4])}{more}"
 
 
 def _may_hold(node: Node, parts: Collection[str]) -> bool:
@@ -293,11 +395,34 @@ def _chosen(node: Node, parts: Collection[str], limits: Limits) -> tuple[str, ..
     places = _places(node, parts, limits)
     usual = [place for place in places if place and place[-1] == _USUAL]
     if len(places) > 1 and len(usual) != 1:
-        names = ", ".join(legible("/".join(place)) for place in places[:3])
-        raise RefusedError(f"It holds {len(places)} sets of results ({names}): hand in one.")
+        names = _some(["/".join(place) for place in places])
+        what = "sets of results" if _is_results(_at(node, places[0]), parts) else "zips"
+        raise RefusedError(f"It holds {len(places)} {what} ({names}): hand in one.")
     if not places:
-        raise RefusedError("It holds no results of this program: no folder with results/ and arrays/ in it.")
+        raise RefusedError(
+            f"It holds no results of this program: no folder with results/ and arrays/ in it, {_instead(node)}."
+        )
     return (usual or places)[0]
+
+
+def _instead(node: Node) -> str:
+    """What is there in place of results."""
+    names: list[str] = []
+    level = [("", node)]
+    for _ in range(LIMITS.depth):
+        below = []
+        for place, each in level:
+            for name, kind in _entries(each).items():
+                if _is_folder(kind):
+                    below.append((f"{place}{name}/", kind))
+                else:
+                    names.append(f"{place}{name}" + " (a link, which is not followed)" * (kind == "link"))
+        level = below
+        if len(names) > 4:
+            break
+    unread = any(name.lower().endswith(_ARCHIVES) for name in names)
+    more = " (of archives zips alone are opened: hand in a zip)" * unread
+    return f"only {_some(names)}{more}" if names else "nothing at all"
 
 
 def _distinct(found: Sequence[Submission]) -> list[Submission]:
@@ -332,7 +457,7 @@ def _copied(folder: Path, scratch: Path, parts: Collection[str], limits: Limits)
                 with open_regular(path, left) as source:
                     left -= _written(source, scratch / place / name, left)
             except FileNotFoundError:
-                continue
+                break  # arrays without a result are nobody's
             except (OSError, RefusedError) as error:
                 refused[part] = f"{place}/{name} was not read: {_said(error)}."
     return Opened(scratch, refused)
@@ -415,9 +540,10 @@ def _unpacked(
     scratch: Path,
     parts: Collection[str],
     limits: Limits,
-    outer: bool = True,
+    deeper: int | None = None,
 ) -> Opened:
-    """Unpack what is read of a zip, or of a zip in it."""
+    """Unpack what is read of a zip, or of a zip in it: so many deeper, one more where it is a course's."""
+    deeper = 1 + bool(inside) if deeper is None else deeper
     if not inside and path.stat().st_size > limits.packed:
         raise RefusedError(f"It has more than {limits.packed // 1_000_000} MB.")
     with _archive(path) as archive:
@@ -426,9 +552,7 @@ def _unpacked(
             raise RefusedError(f"It holds more than {limits.entries:,} files and folders.")
         if sum(entry.file_size for entry in below) > limits.unpacked:
             raise RefusedError(f"Unpacked, it would have more than {limits.unpacked // 1_000_000} MB.")
-        at: Node = _tree([entry.filename for entry in below])
-        for step in inside:
-            at = _entries(at).get(step, "file")
+        at = _at(_tree([entry.filename for entry in below]), inside)
         if at == "file":
             raise RefusedError(_WHAT["file"])
         place = inside if at == "zip" else (*inside, *_chosen(at, parts, limits))
@@ -437,14 +561,14 @@ def _unpacked(
             named.setdefault(tuple(step.casefold() for step in _steps(entry.filename)), []).append(entry)
         own = named.get(tuple(step.casefold() for step in place), [])
         if place and place[-1].lower().endswith(".zip") and own and not own[0].is_dir():
-            if not outer:
+            if not deeper:
                 raise RefusedError("It is a zip in a zip in a zip: hand in one zip.")
-            inner = scratch / "inner.zip"
+            inner = scratch / f"inner{deeper}.zip"
             try:
                 _unpack(archive, own, inner, limits.packed, limits)
             except (OSError, RefusedError) as error:
                 raise RefusedError(f"The zip in it was not opened: {_said(error)}.") from error
-            opened = _unpacked(inner, (), scratch, parts, limits, outer=False)
+            opened = _unpacked(inner, (), scratch, parts, limits, deeper - 1)
             inner.unlink()
             return opened
         refused = {}

@@ -5,8 +5,8 @@ arrays, to the bit on the same kind of machine, and nearly the same or, where an
 another. So equal arrays alone are no sign of copying. What no honest run gives is called *certain* here:
 
 - one run in two submissions: a part with the same start, duration and peak memory;
-- the pictures of another seed or of other settings, in a part whose pictures change with these (as the course's other
-  submissions show): equal, or encoded anew;
+- the pictures of another seed, in a part whose pictures change with it (as the course's other submissions show, of
+  those with equal settings, networks and inputs): equal, or encoded anew;
 - another's pictures mirrored, whatever their seeds.
 
 Everything else that is alike is named too, as *to be expected* or not to be told, for the assistant to look at. A copy
@@ -58,11 +58,16 @@ class Twins:
     @property
     def line(self) -> str:
         """One line for the assistant."""
-        return f"{_and(self.submissions)}: {_and(self.parts)}: {self.what}"
+        return f"{listed(self.submissions)}: {listed(self.parts)}: {self.what}"
 
 
-def run_of(result: PartResult) -> dict[str, Any]:
-    """What a result says of the run that it is from, as far as it can be compared; of a file that nobody believes."""
+def run_of(result: PartResult, inputs: Sequence[str] = ()) -> dict[str, Any]:
+    """What a result says of the run that it is from, as far as it can be compared; of a file that nobody believes.
+
+    Args:
+        result: it.
+        inputs: the names of the user's inputs that the part uses.
+    """
     told = result.provenance
     seed = told.get("seed")
     return {
@@ -70,9 +75,27 @@ def run_of(result: PartResult) -> dict[str, Any]:
         "seconds": _number(told.get("seconds")),
         "memory": _number(told.get("peak_memory_mb")),
         "seed": seed if isinstance(seed, int) and abs(seed) < 1 << 63 else None,
-        "settings": json_sha256(dict(result.settings))[:16],
+        "settings": _recipe(result, inputs),
         "machine": json_sha256([told.get(key) for key in ("devices", "versions", "backend")])[:16],
     }
+
+
+def _recipe(result: PartResult, inputs: Sequence[str]) -> str | None:
+    """What decides a part's arrays beside the seed; None: something of the student's own, or that all are given."""
+    facts = result.facts
+    shown = facts.get("pictures")
+    given = shown if isinstance(shown, list) else []
+    if (
+        "train" in inputs  # a recorded training is the same for every seed
+        or ("image" in inputs and facts.get("drawn") is not True)
+        or (
+            "pictures" in inputs and not all(isinstance(each, dict) and each.get("package") for each in given)
+        )
+    ):
+        return None
+    networks = sorted({str(number.network) for number in result.numbers.values()})
+    source = str(facts.get("source")) if "data_dir" in inputs else ""
+    return json_sha256([dict(result.settings), networks, source])[:16]
 
 
 def find(graded: Sequence[Graded]) -> list[Twins]:
@@ -83,7 +106,18 @@ def find(graded: Sequence[Graded]) -> list[Twins]:
     for part in parts:
         for same in _of_part([_Handed(each, part) for each in graded if part in each.runs]):
             found[same].append(part)
-    twins = [Twins(names, tuple(parts), certain, what) for (names, certain, what), parts in found.items()]
+    merged: dict[tuple[bool, str, tuple[str, ...]], list[set[str]]] = defaultdict(list)
+    for (names, certain, what), of in found.items():
+        groups = merged[certain, what, tuple(of)]
+        # A run that was copied under another seed is everybody's who has it: one line, not one a pair.
+        one = set(names).union(*(each for each in groups if certain and each & set(names)))
+        groups[:] = [*(each for each in groups if not each <= one), one]
+    order = {each.submission: place for place, each in enumerate(graded)}
+    twins = [
+        Twins(tuple(sorted(names, key=order.__getitem__)), of, certain, what)
+        for (certain, what, of), groups in merged.items()
+        for names in groups
+    ]
     return sorted(twins, key=lambda each: (not each.certain, -len(each.parts)))
 
 
@@ -95,6 +129,7 @@ class _Handed:
         self.name = graded.submission
         self.run = graded.runs[part]
         self.seed = self.run.get("seed")
+        self.recipe = self.run.get("settings")
         self.hashes = {name: value for name, value in graded.hashes.items() if name.startswith(own)}
         self.signatures = {
             name: values
@@ -104,6 +139,11 @@ class _Handed:
             and all(abs(value) <= 1 for value in values)
             and any(values)
         }
+
+    def differs(self, other: _Handed) -> bool:
+        """Whether nothing but the seed is said to differ."""
+        seeds = (self.seed, other.seed)
+        return None not in (*seeds, self.recipe) and seeds[0] != seeds[1] and self.recipe == other.recipe
 
     @property
     def times(self) -> tuple[Any, ...] | None:
@@ -123,7 +163,9 @@ def _of_part(handed: Sequence[_Handed]) -> Iterator[tuple[tuple[str, ...], bool,
             "one run, with the same start, duration and peak memory, was handed in by all",
         )
     likeness = _Likeness(handed)
-    for names, what in (*likeness.strange(), *_strange_arrays(handed)):
+    recipes = _grouped(handed, [each.recipe for each in handed])
+    arrays = (found for group in recipes for found in _strange_arrays(group))
+    for names, what in (*likeness.strange(), *arrays):
         if names not in seen:
             seen.add(names)
             yield names, True, what
@@ -133,11 +175,9 @@ def _of_part(handed: Sequence[_Handed]) -> Iterator[tuple[tuple[str, ...], bool,
 
 
 def _strange_arrays(handed: Sequence[_Handed]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Pairs with equal arrays in a part without pictures, though they differ by the seed, as equal machines show."""
+    """Pairs of one recipe with equal arrays without pictures, though these hang on the seed, as equal machines show."""
     pairs = [
-        (first, second)
-        for first, second in combinations(handed, 2)
-        if first.hashes and None not in (first.seed, second.seed) and first.seed != second.seed
+        (first, second) for first, second in combinations(handed, 2) if first.hashes and first.differs(second)
     ]
     equal = [first.hashes == second.hashes for first, second in pairs]
     comparable = [
@@ -184,28 +224,14 @@ class _Likeness:
         """Pairs that hold what no two honest runs do."""
         import numpy as np
 
-        count = len(self._handed)
-        different = np.array(
-            [[None not in (a.seed, b.seed) and a.seed != b.seed for b in self._handed] for a in self._handed],
-            bool,
-        ).reshape(count, count)
-        every = ~np.eye(count, dtype=bool)
-        own = np.diagonal(
-            self._mirrored, axis1=1, axis2=2
-        )  # of a picture with its mirror image (pictures, n)
-        lopsided = (own < _LOPSIDED)[:, :, None] & (own < _LOPSIDED)[:, None, :] & self._there
-        turned = (
-            lopsided & (self._plain < _LOPSIDED) & (self._mirrored >= _bounds(self._mirrored, every, 1, 0.5))
-        )
-        bounds = _bounds(self._plain, different, 3)
-        telling = self._there & (bounds < _TELLING)
-        alike = telling & different & (self._plain >= bounds)
         for which, of, what in (
-            (turned, lopsided, "mirrored in the other"),
-            (
-                alike,
-                telling,
-                "one another, equal or encoded anew, though the seeds are said to differ, and others' do",
+            (*self._turned(), "mirrored in the other"),
+            *(
+                (
+                    *alike,
+                    "one another, equal or encoded anew, though the seeds are said to differ, and others' do",
+                )
+                for alike in self._copied()
             ),
         ):
             there, most = which.sum(axis=0), of.sum(axis=0)
@@ -216,6 +242,31 @@ class _Likeness:
                     f"{there[first, second]} of {most[first, second]} telling pictures are {what}",
                 )
 
+    def _turned(self) -> tuple[np.ndarray, np.ndarray]:
+        """Which pictures of which pairs are mirrored, and of which that could be told."""
+        import numpy as np
+
+        own = np.diagonal(
+            self._mirrored, axis1=1, axis2=2
+        )  # of a picture with its mirror image (pictures, n)
+        lopsided = (own < _LOPSIDED)[:, :, None] & (own < _LOPSIDED)[:, None, :] & self._there
+        bounds = _bounds(self._mirrored, ~np.eye(len(self._handed), dtype=bool), 1, 0.5)
+        return lopsided & (self._plain < _LOPSIDED) & (self._mirrored >= bounds), lopsided
+
+    def _copied(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The same for pictures that are alike though they change with the seed, of each recipe by itself."""
+        import numpy as np
+
+        count = len(self._handed)
+        different = np.array([[a.differs(b) for b in self._handed] for a in self._handed], bool)
+        for recipe in dict.fromkeys(each.recipe for each in self._handed):
+            among = different.reshape(count, count) & np.array(
+                [[each.recipe == recipe] for each in self._handed]
+            )
+            bounds = _bounds(self._plain, among, 3)
+            telling = self._there & among & (bounds < _TELLING)
+            yield telling & (self._plain >= bounds), telling
+
     def usual(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """Sets that hold the same, as honest runs may."""
         import numpy as np
@@ -224,7 +275,7 @@ class _Likeness:
             _grouped(self._handed, [tuple(sorted(each.hashes.items())) or None for each in self._handed])
         )
         for group in equal:
-            recipes = {(each.seed, each.run.get("settings")) for each in group}
+            recipes = {(each.seed, each.recipe) for each in group}
             yield (
                 _names(group),
                 "the same arrays to the bit, as equal seeds and settings give"
@@ -291,7 +342,8 @@ def _number(value: object) -> float | None:
     return float(value)
 
 
-def _and(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them; of many the first five."""
     if len(names) > 6:
         return f"{', '.join(names[:5])} and {len(names) - 5} more"
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
+from unicodedata import normalize
 
 from tfviz.errors import BadFileError, TfvizError
 from tfviz.files.program import asset
@@ -39,7 +40,8 @@ def imagenet_synonyms() -> tuple[tuple[str, ...], ...]:
 def class_index(text: str, names: Sequence[str] | None = None) -> int:
     """The class that a user means by an index, a name, or for ImageNet's a synonym or WordNet's id.
 
-    A name matches as a whole, or else as a part of exactly one class's names; capitals do not matter.
+    A name matches as it is written, or whatever its capitals, or else as a part, from a word's start, of exactly one
+    class's names.
 
     Args:
         text: what the user wrote.
@@ -48,41 +50,53 @@ def class_index(text: str, names: Sequence[str] | None = None) -> int:
     Raises:
         UnknownClassError: no class matches, or several do: the message lists them, or names that are near.
     """
+    said = repr(text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…")
     synonyms = imagenet_synonyms() if names is None else ()
     whose = "an ImageNet name or WordNet id" if names is None else "one of your network's names"
     names = imagenet_classes() if names is None else names
     last = len(names) - 1
-    if text.strip().isdecimal() and len(text.strip()) < 20:
-        if int(text) <= last:
-            return int(text)
-        raise UnknownClassError(f"There is no class {text.strip()}: indices go from 0 to {last}.")
     wanted = _plain(text)
     if not wanted:
         raise UnknownClassError(f"An empty name is no class: give an index from 0 to {last} or {whose}.")
     own = [_plain(name) for name in names]
+    if text.strip().isdecimal() and len(text.strip()) < 20:
+        number = int(text)
+        named = [index for index, name in enumerate(own) if name == wanted]
+        if number <= last and set(named) - {number}:
+            raise UnknownClassError(
+                f"{said} is the name of class {named[0]} and the index of class {number}: give the classes names that "
+                "are no numbers."
+            )
+        if number <= last:
+            return number
+        if not named:
+            raise UnknownClassError(f"There is no class {number}: indices go from 0 to {last}.")
     every = [
         [name, *map(_plain, others)] for name, others in zip(own, synonyms or [()] * len(own), strict=True)
     ]
     matches = (
-        [index for index, name in enumerate(own) if name == wanted]
+        [index for index, name in enumerate(names) if name == text]
+        or [index for index, name in enumerate(own) if name == wanted]
         or [index for index, called in enumerate(every) if wanted in called]
         or [index for index, name in enumerate(own) if wanted in name]
         or [index for index, called in enumerate(every) if any(wanted in name for name in called[2:])]
     )
-    if len(matches) == 1:
+    if len(matches) == 1 and any(
+        re.search(rf"(?<!\w){re.escape(wanted)}", name) for name in every[matches[0]]
+    ):
         return matches[0]
     if matches:
         candidates = ", ".join(f"{index} ({names[index]})" for index in matches[:_SHOWN])
         more = f" and {len(matches) - _SHOWN} more" if len(matches) > _SHOWN else ""
-        raise UnknownClassError(f"{text!r} may be any of {candidates}{more}: give the index.")
+        raise UnknownClassError(f"{said} may be any of {candidates}{more}: give the index.")
     known = {name: index for index, called in reversed([*enumerate(every)]) for name in called}
     near = dict.fromkeys(known[name] for name in get_close_matches(wanted, known, 5, 0.75))
     like = f"; near are {', '.join(f'{index} ({names[index]})' for index in near)}" if near else ""
-    raise UnknownClassError(f"No class is named {text!r}{like}: give an index from 0 to {last} or {whose}.")
+    raise UnknownClassError(f"No class is named {said}{like}: give an index from 0 to {last} or {whose}.")
 
 
 def _plain(name: str) -> str:
-    return " ".join(name.replace("_", " ").lower().split())
+    return " ".join(normalize("NFKC", name).replace("_", " ").casefold().split())
 
 
 def read_classes(path: Path) -> tuple[str, ...]:

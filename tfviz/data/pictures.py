@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfviz.errors import BadFileError
-from tfviz.files.reading import open_regular, whole_pictures
+from tfviz.files.reading import absent, open_regular, whole_pictures
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -42,6 +42,7 @@ _MOST_SCANNED = (
 _MOST_ENTRIES = 100_000  # of directories of metadata; a photograph has a hundred
 _MOST_CLAIMED = 10_000_000  # bytes of metadata, beyond twice the file
 _STRIP = 1_000_000  # pixels that are converted at a time
+_GAMMA = 1 / 2.2  # what a PNG names that means sRGB
 _OUTSIDE = 0.5 / 255  # what floats may leave [0, 1] by: resampling overshoots
 
 
@@ -76,6 +77,7 @@ def read_picture(path: Path, height: int, width: int) -> Picture:
             with Image.open(file, formats=list(FORMATS)) as image:
                 _check_size(path, image, scans)
                 _check_rows(image, file)
+                _check_colours(path, image, file)
                 side = 2 * max(height, width)
                 image.draft("RGB", (side, side))  # a JPEG is decoded at a fraction of its size
                 if image.format == "TIFF":
@@ -95,7 +97,7 @@ def read_picture(path: Path, height: int, width: int) -> Picture:
             f"{path} is not a picture, or of no format known here: save it as PNG or JPEG."
         ) from error
     except FileNotFoundError as error:
-        raise BadFileError(f"{path} does not exist.") from error
+        raise BadFileError(f"{path} {absent(path)}") from error
     except IsADirectoryError as error:
         raise BadFileError(f"{path} is a folder: name one picture.") from error
     except PermissionError as error:
@@ -258,6 +260,50 @@ def _check_png(content: mmap.mmap) -> None:
     raise OSError("rows are missing")
 
 
+def _check_colours(path: Path, image: Image.Image, file: BinaryIO) -> None:
+    """Refuse, or put right, colours that Pillow would take for others without a word."""
+    tags: dict[int, Any] = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    if image.mode != "I" and set(tags.get(_SAMPLE_FORMAT, (1,))) & {2, 5, 6}:
+        raise BadFileError(f"{path} holds numbers with signs, which are no brightness: save it from 0 on.")
+    if tags.get(0x011C) == 2 and len(tags.get(0x0102, (1,))) > 1 and max(tags[0x0102]) > 8:
+        raise BadFileError(
+            f"{path} holds one colour of {max(tags[0x0102])} bits after the other, which is not read: save it with 8 "
+            "bits, or with its colours side by side."
+        )
+    if image.format == "JPEG" and image.mode == "CMYK" and "adobe" not in image.info:
+        raise BadFileError(
+            f"{path} is a CMYK JPEG that does not say whether its inks are inverted (it lacks Adobe's marker): save it "
+            "as RGB."
+        )
+    if image.format not in ("PNG", "AVIF"):
+        return
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        depth, kind = content[24:26]
+        end = content.find(b"IDAT") if image.format == "PNG" else len(content)
+        pattern = rb"\0\0\0\x04cICP(.)(.)" if image.format == "PNG" else rb"colrnclx\0(.)\0(.)"
+        coded = re.compile(pattern, re.DOTALL).search(content, 0, end)
+        primaries, curve = (coded[1][0], coded[2][0]) if coded else (1, 1)
+    if not image.info.get("icc_profile") and (primaries not in _OF_SRGB or curve not in _LIKE_SRGB):
+        raise BadFileError(
+            f"{path} has colours that are not sRGB's (primaries {primaries}, transfer {curve} of ITU-T H.273), which "
+            "are not converted: save it as sRGB."
+        )
+    key = image.info.get("transparency")
+    if image.format == "PNG" and isinstance(key, tuple) and depth == 16:  # Pillow compares 8 of these
+        raise BadFileError(
+            f"{path} makes one colour of 16 bits transparent, which is not read: save it with an alpha channel."
+        )
+    if image.format == "PNG" and isinstance(key, int) and kind == 0 and depth in (2, 4):  # as it is unpacked
+        image.info["transparency"] = key * 255 // ((1 << depth) - 1)
+
+
+_SAMPLE_FORMAT = 0x0153  # 1: unsigned integers, 2: signed ones, 3: floats, 5 and 6: complex numbers
+# Of ITU-T H.273: BT.709's, not said, and those of older television, near these.
+_OF_SRGB = (1, 2, 5, 6, 7)
+# sRGB's, not said, and those of television, which are shown likewise.
+_LIKE_SRGB = (1, 2, 6, 13, 14, 15)
+
+
 def _fitted(
     path: Path, image: Image.Image, turn: Image.Transpose | None, height: int, width: int
 ) -> Image.Image:
@@ -338,11 +384,14 @@ def _conversion(path: Path, image: Image.Image) -> Callable[[Image.Image], Image
     from PIL import Image
 
     mode, transparent = image.mode, image.info.get("transparency")
+    to_srgb = _to_srgb(path, image)
     if mode.startswith("I;16") or mode == "F":
         tags: dict[int, Any] = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
         bits = tags.get(0x0102, (16,))[0]
         full = 1.0 if mode == "F" else float((1 << bits) - 1)
         inverted = tags.get(0x0106) == 0  # white is 0
+        steps = np.arange(256)
+        tones = np.asarray(to_srgb(Image.fromarray(steps.astype(np.uint8)[None], "L")).convert("L"))[0]
 
         def from_numbers(strip: Image.Image) -> Image.Image:
             values = np.asarray(strip).astype(np.float64) / full
@@ -355,6 +404,7 @@ def _conversion(path: Path, image: Image.Image) -> Callable[[Image.Image], Image
                 )
             if inverted:
                 values = 1 - values
+            values = np.interp(values * 255, steps, tones) / 255
             if isinstance(transparent, int):  # one value that stands for no colour at all
                 values[np.asarray(strip) == transparent] = 1
             return Image.fromarray(as_bytes(values), "L").convert("RGB")
@@ -366,7 +416,6 @@ def _conversion(path: Path, image: Image.Image) -> Callable[[Image.Image], Image
         )
     if mode not in ("1", "L", "P", "RGB", "RGBA", "RGBX", "RGBa", "LA", "La", "PA", "CMYK", "YCbCr"):
         raise BadFileError(f"{path} has colours as {mode}, which are not read: save it as RGB.")
-    to_srgb = _to_srgb(path, image)
     if mode in ("RGBA", "LA", "PA", "La", "RGBa") or transparent is not None:
 
         def on_white(strip: Image.Image) -> Image.Image:
@@ -379,12 +428,21 @@ def _conversion(path: Path, image: Image.Image) -> Callable[[Image.Image], Image
 
 
 def _to_srgb(path: Path, image: Image.Image) -> Callable[[Image.Image], Image.Image]:
-    """What brings strips from the picture's colour profile to sRGB; nothing, where it has none that fits."""
+    """What brings strips from the picture's colour profile to sRGB; nothing, where it has none that fits.
+
+    Of a PNG without a profile, from the gamma that it names (PNG specification, section 11.3.2.2).
+    """
     from io import BytesIO
 
     from PIL import ImageCms
 
     embedded = image.info.get("icc_profile")
+    gamma = image.info.get("gamma", 0) if image.format == "PNG" and "srgb" not in image.info else 0
+    if not embedded and gamma > 0 and abs(gamma - _GAMMA) > 0.05 * _GAMMA:
+        linear = np.linspace(0, 1, 256) ** (1 / gamma)  # IEC 61966-2-1
+        encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+        table = as_bytes(encoded).tolist()
+        return lambda strip: strip.convert("RGB").point(3 * table)
     if not embedded:
         return lambda strip: strip
     try:
@@ -393,10 +451,13 @@ def _to_srgb(path: Path, image: Image.Image) -> Callable[[Image.Image], Image.Im
         profile = ImageCms.ImageCmsProfile(BytesIO(embedded))
         space = profile.profile.xcolor_space.strip()
         mode = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}.get(space)
-        own = {"1": "L", "L": "L", "LA": "L", "La": "L", "CMYK": "CMYK"}.get(image.mode, "RGB")
+        grey = image.mode.startswith("I;16") or image.mode in ("1", "L", "LA", "La", "F")
+        own = "L" if grey else "CMYK" if image.mode == "CMYK" else "RGB"
         if mode != own or "sRGB" in ImageCms.getProfileDescription(profile):
             return lambda strip: strip
-        transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), mode, "RGB")
+        # Little CMS' short cut for grey is wrong by a twentieth in the dark.
+        flags = ImageCms.Flags.NOOPTIMIZE if mode == "L" else ImageCms.Flags.NONE
+        transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), mode, "RGB", flags=flags)
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
         raise BadFileError(f"{path} has a damaged colour profile: save it again as sRGB.") from error
 

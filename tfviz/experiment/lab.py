@@ -37,6 +37,9 @@ not that of a GPU that rounds what it multiplies to 10 bits (TensorFloat-32): 1e
 EXACT = 1e-6
 """The same for what float64 or whole numbers give from arrays alone: more than another FFT or order of sums does."""
 
+LACKS = "the grader has no weights of"
+"""How the reason begins that a number cannot be measured again, where the grader could do something about it."""
+
 _SOFTMAX = 4e-6  # what float32 loses in the sum of a thousand exponentials; measured: 4e-7
 
 
@@ -68,7 +71,7 @@ class Lab:
             BadFileError: they do not fit the network.
         """
         if label is None or label not in self.files:
-            raise NotMeasurableError(f"the grader has no weights of {label or 'the network'}")
+            raise NotMeasurableError(f"{LACKS} {label or 'the network'}")
         if (label, normalize) not in self._kept:
             backend.load()
             from tfviz.models.loading import load

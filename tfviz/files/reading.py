@@ -10,6 +10,7 @@ import io
 import json
 import math
 import os
+import re
 import stat
 import zipfile
 from collections.abc import Collection, Iterator
@@ -58,6 +59,13 @@ def open_regular(path: Path, largest: int | None = None) -> io.BufferedReader:
     except BaseException:
         os.close(handle)
         raise
+
+
+def absent(path: Path) -> str:
+    """What is wrong with a file that is not there, for people: it may be none."""
+    if re.match(r"\w\w+:/", str(path)) and path.parts[0] not in (path.drive, path.anchor):
+        return "is an address, not a file: download it and name the file."
+    return "does not exist."
 
 
 def read_bytes(path: Path, largest: int) -> bytes:

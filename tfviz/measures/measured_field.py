@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -17,6 +17,7 @@ from keras import layers, ops
 from tfviz import backend
 from tfviz.measures.receptive_field import ReceptiveField
 from tfviz.models import graph
+from tfviz.models.blank import blank, unset
 from tfviz.models.reading import Reader
 
 Array = npt.NDArray[Any]
@@ -39,6 +40,8 @@ _KEPT = (
     layers.Average,
     layers.Concatenate,
 )
+_FEW = 8
+"""Pictures whose gradient takes less time than the compiling of a fast program."""
 _AVERAGES = {
     layers.MaxPooling2D: layers.AveragePooling2D,
     layers.GlobalMaxPooling2D: layers.GlobalAveragePooling2D,
@@ -91,7 +94,7 @@ def averaging_copy(model: keras.Model) -> keras.Model:
     def changed(layer: Any) -> Any:
         if not isinstance(layer, layers.Layer):
             return layer  # an operation such as x * 2: it has no weights
-        settings = layer.get_config()
+        settings = unset(layer.get_config())
         if type(layer) in _AVERAGES:
             return _AVERAGES[type(layer)].from_config(settings)
         if isinstance(layer, _KEPT) or hasattr(layer, "kernel_size"):
@@ -109,7 +112,8 @@ def averaging_copy(model: keras.Model) -> keras.Model:
             return _Same(name=layer.name)
         raise ValueError(f"what layer {layer.name!r} ({type(layer).__name__}) averages is not known")
 
-    copy = keras.models.clone_model(model, clone_function=changed, recursive=True)
+    with blank():
+        copy = keras.models.clone_model(model, clone_function=changed, recursive=True)
     for layer in {call.layer for call in graph.calls(copy)}:
         for variable in getattr(layer, "weights", ()):
             if "kernel" in variable.name:
@@ -136,20 +140,28 @@ def unit_gradients(model: keras.Model, layer: str, units: Sequence[Unit], pictur
     reader = Reader(model, [layer])
 
     def score(x: Any) -> Any:
-        maps = reader(x)[0][layer]
-        channels = maps.shape[-1]
-        # Slices, not one gather: TensorFlow's gradient of that takes a third of the time of a small network's tracing.
-        if len({unit[:2] for unit in units}) == 1:
-            row, column, _ = units[0]
-            there = maps[:, row, column]
-        else:
-            there = ops.stack([maps[index, row, column] for index, (row, column, _) in enumerate(units)])
-        counted = np.zeros((len(units), channels), np.float32)
-        for line, (*_, channel) in zip(counted, units, strict=True):
-            line[slice(None) if channel is None else channel] = 1
-        return ops.sum(there * counted, axis=1), {}
+        return _values(reader(x)[0][layer], units)
 
-    return backend.current().gradient_function(score, reader.variables)(pictures)[2]
+    if len(pictures) <= _FEW:
+        return backend.current().gradients_once(
+            lambda xs: ops.sum(score(xs[0])), reader.variables, [pictures]
+        )[0]
+    return backend.current().gradient_function(lambda x: (score(x), {}), reader.variables)(pictures)[2]
+
+
+def _values(maps: Any, units: Sequence[Unit]) -> Any:
+    """One unit of each map (N, rows, columns, channels): (N,)."""
+    channels = maps.shape[-1]
+    # Slices, not one gather: TensorFlow's gradient of that takes a third of the time of a small network's tracing.
+    if len({unit[:2] for unit in units}) == 1:
+        row, column, _ = units[0]
+        there = maps[:, row, column]
+    else:
+        there = ops.stack([maps[index, row, column] for index, (row, column, _) in enumerate(units)])
+    counted = np.zeros((len(units), channels), np.float32)
+    for line, (*_, channel) in zip(counted, units, strict=True):
+        line[slice(None) if channel is None else channel] = 1
+    return ops.sum(there * counted, axis=1)
 
 
 def bounding_box(values: Array) -> Box:
@@ -164,23 +176,50 @@ def bounding_box(values: Array) -> Box:
     return (int(rows.min()), int(rows.max())), (int(columns.min()), int(columns.max()))
 
 
+class Looked(NamedTuple):
+    """Where a field is measured.
+
+    Attributes:
+        copy: from `averaging_copy`.
+        layer: name of one of its layers.
+        unit: (row, column) of the second of two neighbours; both must see whole fields, nothing cut off by the border.
+        shape: height and width of the picture.
+    """
+
+    copy: keras.Model
+    layer: str
+    unit: tuple[int, int]
+    shape: tuple[int, int]
+
+
 def measured_field(
     copy: keras.Model, layer: str, unit: tuple[int, int], shape: tuple[int, int]
 ) -> ReceptiveField:
     """The receptive field of a layer from the gradients of two neighbouring units, one down and right of the other.
 
-    Args:
-        copy: from `averaging_copy`.
-        layer: name of one of its layers.
-        unit: (row, column) of the second of the two; both must see whole fields, nothing cut off by the border.
-        shape: height and width of the picture.
+    The arguments are those of `Looked`.
     """
-    colours = copy.inputs[0].shape[-1]
-    pictures = np.ones((2, *shape, colours), np.float32)
-    row, column = unit
+    return measured_fields([Looked(copy, layer, unit, shape)])[0]
+
+
+def measured_fields(looked: Sequence[Looked]) -> list[ReceptiveField]:
+    """Several of them, by one program: each for itself takes a framework up to twice as long to compile."""
+    readers = [Reader(copy, [layer]) for copy, layer, *_ in looked]
     # All channels: where branches were concatenated, one channel sees the field of its own branch only.
-    units = [(row - 1, column - 1, None), (row, column, None)]
-    gradients = unit_gradients(copy, layer, units, pictures)
+    units = [[(row - 1, column - 1, None), (row, column, None)] for _, _, (row, column), _ in looked]
+    pictures = [np.ones((2, *shape, copy.inputs[0].shape[-1]), np.float32) for copy, *_, shape in looked]
+
+    def score(xs: Sequence[Any]) -> Any:
+        seen = (reader(x)[0][layer] for reader, x, (_, layer, *_) in zip(readers, xs, looked, strict=True))
+        return ops.sum(ops.concatenate([_values(maps, two) for maps, two in zip(seen, units, strict=True)]))
+
+    variables = {id(variable): variable for reader in readers for variable in reader.variables}
+    found = backend.current().gradients_once(score, list(variables.values()), pictures)
+    return [_field(two, unit) for two, (_, _, unit, _) in zip(found, looked, strict=True)]
+
+
+def _field(gradients: Array, unit: tuple[int, int]) -> ReceptiveField:
+    """The field from the gradients (2, H, W, colours) of a unit's upper left neighbour, and its own."""
     before, after = (bounding_box(np.abs(gradient).sum(axis=-1)) for gradient in gradients)
     size, stride, offset = [], [], []
     for axis in (0, 1):

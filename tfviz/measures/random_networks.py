@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import layers
 
-from tfviz.measures.measured_field import averaging_copy, measured_field
+from tfviz.measures.measured_field import Looked, averaging_copy, measured_fields
 from tfviz.measures.receptive_field import receptive_field
+from tfviz.models.blank import blank
+
+_AT_ONCE = 20
+"""Networks that are measured together: more of them save little time, and keep their memory longer."""
 
 
 def random_network(random: np.random.Generator) -> keras.Model:
@@ -109,20 +113,40 @@ def whole_unit(model: keras.Model, random: np.random.Generator) -> tuple[int, in
     return at[0], at[1]
 
 
-def compare_random_network(random: np.random.Generator) -> tuple[bool, str] | None:
-    """Whether formula and gradient agree on a random network, and its layers in words; None: to be drawn again.
+class Compared(NamedTuple):
+    """What formula and gradient say of a random network.
+
+    Attributes:
+        agrees: whether they say the same.
+        words: its layers.
+    """
+
+    agrees: bool
+    words: str
+
+
+def compare_random_networks(count: int, random: np.random.Generator) -> tuple[list[Compared], int]:
+    """Formula and gradient of so many random networks, and how many were drawn for them.
 
     A network is drawn again if its map vanishes, or if no two neighbouring units see whole fields: what the border
     of the picture cuts off cannot be measured.
     """
-    try:
-        model = random_network(random)
-    except ValueError:
-        return None
-    unit = whole_unit(model, random)
-    if unit is None:
-        return None
-    measured = measured_field(averaging_copy(model), "last", unit, model.input.shape[1:3])
-    return measured == receptive_field(model, "last"), " - ".join(
-        type(layer).__name__ for layer in model.layers[1:-1]
-    )
+    compared: list[Compared] = []
+    drawn = 0
+    while len(compared) < count:
+        models: list[keras.Model] = []
+        looked: list[Looked] = []
+        while len(looked) < min(_AT_ONCE, count - len(compared)):
+            drawn += 1
+            try:
+                with blank():
+                    model = random_network(random)
+            except ValueError:
+                continue
+            if (unit := whole_unit(model, random)) is not None:
+                models.append(model)
+                looked.append(Looked(averaging_copy(model), "last", unit, model.input.shape[1:3]))
+        for model, measured in zip(models, measured_fields(looked), strict=True):
+            words = " - ".join(type(layer).__name__ for layer in model.layers[1:-1])
+            compared.append(Compared(measured == receptive_field(model, "last"), words))
+    return compared, drawn

@@ -51,7 +51,9 @@ def grad_cam(model: keras.Model, layer: str, picture: npt.ArrayLike, class_index
         raise ValueError(
             f"layer {layer!r} of {known.network} is no map (N, rows, columns, channels) of what lies where"
         )
-    maps = ops.convert_to_numpy(Reader(model, [layer])(picture[np.newaxis])[0][layer])
+    reader = Reader(model, [layer])
+    read = backend.current().at_once(lambda pictures: reader(pictures)[0][layer], reader.variables)
+    maps = read(picture[np.newaxis])
     behind = _behind(model, layer)
     goal = logit(class_index)
 

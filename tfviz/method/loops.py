@@ -134,6 +134,12 @@ _OF_KERAS = frozenset(
         *vars(keras.layers.Layer(name="any")),
         *vars(keras.Sequential(name="any")),
         *("optimizer", "history", "tfviz_description", _ATTRIBUTE),
+        # What Keras keeps on JAX and on TensorFlow once it has predicted.
+        *(
+            "_jax_state",
+            "_self_unconditional_checkpoint_dependencies",
+            "_self_unconditional_dependency_names",
+        ),
     )
 )
 """Attributes that every layer or model has: bookkeeping, but for those that `_state` asks for."""

@@ -14,12 +14,13 @@ from typing import Any, Literal, get_args
 import keras
 import numpy as np
 import numpy.typing as npt
-from keras import ops
 
+from tfviz import backend
 from tfviz.measures.pictures import RANGES, as_pictures, whole
 from tfviz.method.incremental import incremental
 from tfviz.method.probe import check_one_input, check_shape
 from tfviz.models import description
+from tfviz.models.blank import blank, unset
 
 Array = npt.NDArray[Any]
 Precision = Literal["float32", "bfloat16"]
@@ -162,10 +163,11 @@ def _asked(
         return shorter.outputs(shown, colour)
 
     def answers() -> Iterator[tuple[Array, Array]]:
+        probabilities = backend.current().at_once(known.probabilities)
         for numbers, said in outputs():
             if not np.isfinite(said).all():
                 raise ValueError(f"{known.network} returns values that are not finite for this picture")
-            yield numbers, ops.convert_to_numpy(known.probabilities(said))
+            yield numbers, probabilities(said)
 
     return _Asked(len(corners[0]), len(corners[1]), classes, answers)
 
@@ -263,8 +265,9 @@ def _in_bfloat16(model: keras.Model) -> keras.Model:
     """A copy whose layers compute in bfloat16; the variables stay float32."""
 
     def in_bfloat16(layer: Any) -> Any:
-        return layer.__class__.from_config({**layer.get_config(), "dtype": "mixed_bfloat16"})
+        return layer.__class__.from_config({**unset(layer.get_config()), "dtype": "mixed_bfloat16"})
 
-    copy = keras.models.clone_model(model, clone_function=in_bfloat16, recursive=True)
+    with blank():
+        copy = keras.models.clone_model(model, clone_function=in_bfloat16, recursive=True)
     copy.set_weights(model.get_weights())
     return copy

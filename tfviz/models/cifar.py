@@ -30,6 +30,7 @@ from tfviz.models.architectures import (
     PlainCnn,
     ResNet,
 )
+from tfviz.models.blank import blank
 from tfviz.models.layers import BatchNormalization, Convolution
 from tfviz.weights import port, readers
 
@@ -212,15 +213,16 @@ def load(name: str, path: Path, *, normalize: bool = True) -> keras.Model:
         architecture = ARCHITECTURES[name].from_json(about["architecture"])
         if _claimed(architecture) > _MOST_PARAMETERS:
             raise BadFileError(f"{path} claims a network far larger than its weights. Do not use it.")
-        model = build(
-            name,
-            architecture,
-            mean=about["mean"],
-            std=about["std"],
-            normalize=normalize,
-            # The first files did not say it: they were written with what is still the default.
-            batch_norm_epsilon=about.get("batch_norm_epsilon", BATCH_NORM_EPSILON),
-        )
+        with blank():
+            model = build(
+                name,
+                architecture,
+                mean=about["mean"],
+                std=about["std"],
+                normalize=normalize,
+                # The first files did not say it: they were written with what is still the default.
+                batch_norm_epsilon=about.get("batch_norm_epsilon", BATCH_NORM_EPSILON),
+            )
     except DAMAGED_ARCHIVE as error:
         raise BadFileError(f"{path} is damaged, or not weights of {name} that this program wrote.") from error
     rows = tuple(port.Row(variable.path, variable.path) for variable in model.weights)

@@ -14,7 +14,7 @@ import keras
 from tfviz.errors import BadFileError
 from tfviz.models import layers  # noqa: F401  Keras is to know the layers of networks saved here
 from tfviz.models.description import Head, Pictures
-from tfviz.models.own import UnknownRangeError, one_line, use
+from tfviz.models.own import SeveralError, UnknownRangeError, one_line, use
 from tfviz.weights import hdf5
 
 _IN_CODE = "load it in a program of your own and hand it over there: tfviz.use(model)."
@@ -58,6 +58,11 @@ def open_own(
         raise BadFileError(
             f"{path} does not show in which range it takes pictures: say it with --model-input, one of "
             f"{', '.join(get_args(Pictures))}."
+        ) from error
+    except SeveralError as error:
+        raise BadFileError(
+            f"{path}: {error.has}, and a file's network is to have one: save a part of it that has, such as "
+            f"keras.Model(model.inputs, model.outputs[0]), or {_IN_CODE}"
         ) from error
     except ValueError as error:
         raise BadFileError(f"{path}: {error}") from error

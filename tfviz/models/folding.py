@@ -11,6 +11,7 @@ import numpy.typing as npt
 from keras import layers
 
 from tfviz.models import graph
+from tfviz.models.blank import blank, unset
 
 
 class _Fold(NamedTuple):
@@ -95,8 +96,9 @@ def _line(norm: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
 
 
 def _convolution(layer: Any, fold: _Fold, x: Any) -> Any:
-    twin = type(layer).from_config({**layer.get_config(), "use_bias": True})
-    maps = twin(x)
+    with blank():
+        twin = type(layer).from_config({**unset(layer.get_config()), "use_bias": True})
+        maps = twin(x)
     kernel, *bias = (np.asarray(weight, np.float64) for weight in layer.get_weights())
     twin.set_weights([kernel * fold.scale, (bias[0] * fold.scale if bias else 0) + fold.shift])
     return maps

@@ -18,6 +18,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from tfviz.models.blank import blank
+
 Array = npt.NDArray[np.float64]
 
 WIDTH = 3
@@ -75,12 +77,13 @@ def build(
 def empty(units: int, *, dtype: Literal["float64", "float32"] = "float64") -> keras.Model:
     """The network for so many units, all weights 0: to make Keras' layers costs far more than to fill them."""
     start = hidden = keras.Input((1,), dtype=dtype, name="x")
-    for index in range(units):
-        layer = keras.layers.Dense(
-            WIDTH, activation="relu", kernel_initializer="zeros", dtype=dtype, name=f"hidden{index + 1}"
-        )
-        hidden = layer(hidden)
-    end = keras.layers.Dense(1, kernel_initializer="zeros", dtype=dtype, name="sum")(hidden)
+    with blank():
+        for index in range(units):
+            layer = keras.layers.Dense(
+                WIDTH, activation="relu", kernel_initializer="zeros", dtype=dtype, name=f"hidden{index + 1}"
+            )
+            hidden = layer(hidden)
+        end = keras.layers.Dense(1, kernel_initializer="zeros", dtype=dtype, name="sum")(hidden)
     return keras.Model(start, end, name=f"narrow{units}")
 
 
@@ -114,8 +117,8 @@ def fill(model: keras.Model, a: npt.ArrayLike, w: npt.ArrayLike, b: npt.ArrayLik
             # Columns: the units of this layer; rows: p, the last term and the sum before it.
             kernel = [[1.0, w[k], 0.0], [0.0, 0.0, a[k - 1]], [0.0, 0.0, 1.0]]
             bias = [0.0, b[k] - w[k] * bound, added]
-        layer.set_weights([np.array(kernel), np.array(bias)])
-    last.set_weights([np.array([[0.0], [a[-1]], [1.0]]), np.array([-shift])])
+        layer.set_weights([np.array(kernel, number), np.array(bias, number)])
+    last.set_weights([np.array([[0.0], [a[-1]], [1.0]], number), np.array([-shift], number)])
 
 
 def shifts(a: Array, w: Array, b: Array, bound: float) -> Array:

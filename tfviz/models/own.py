@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any, get_args
 
 import keras
@@ -12,23 +13,28 @@ import numpy as np
 import numpy.typing as npt
 from keras import layers, ops
 
-from tfviz.models import description, graph
+from tfviz.models import description, graph, ranges
+from tfviz.models.blank import blank, unset
 from tfviz.models.colours import IMAGENET_MEAN, IMAGENET_STD, KERAS_MEAN_BGR
 from tfviz.models.description import Description, Head, Last, Pictures
 from tfviz.models.layers import CaffePicture, Held, LogProbabilities, TwoClasses
+from tfviz.models.naming import allow_any_name
 
 Tensor = Any
-_LARGE = 50.0  # a divisor of pictures above this is for 0..255
-_UNCHANGED = (
-    "ZeroPadding2D",
-    "Identity",
-    "Cast",
-    "Resizing",
-    "CenterCrop",
-    "GaussianNoise",
-    "Dropout",
-    "Reshape",
-)
+_LAST = "tfviz_last"
+
+
+class SeveralError(ValueError):
+    """A network has several inputs or outputs, and it is not said which is meant.
+
+    Args:
+        has: which it has, in words.
+        argument: that says which.
+    """
+
+    def __init__(self, has: str, argument: str) -> None:
+        super().__init__(f"{has}: say with {argument}=… which is looked at.")
+        self.has = has
 
 
 class UnknownRangeError(ValueError):
@@ -81,6 +87,7 @@ def use(
         raise ValueError(
             f"tfviz.use takes a model of Keras {keras.__version__}, not {kind.__module__}.{kind.__name__}."
         )
+    allow_any_name()
     _one_of("pictures", pictures, get_args(Pictures))
     _one_of("head", head, get_args(Head))
     if description.is_described(model):
@@ -103,7 +110,7 @@ def use(
         found = description.last(model, end)
     _refuse_channels_first(model, x_in)
     _refuse_not_finite(model)
-    given = pictures or (None if inner is None else _range_of(model))
+    given = pictures or (None if inner is None else ranges.shown(model, chosen._keras_history.operation.name))
     if given is None:
         raise UnknownRangeError(
             f"{model.name} does not show in which range it takes pictures: say it with pictures=…, one of "
@@ -174,9 +181,7 @@ def _chosen(
             raise ValueError(f"{network} has no {what} {name!r}; it has {', '.join(names)}.")
         return tensors[names.index(name)]
     if len(tensors) != 1:
-        raise ValueError(
-            f"{network} has {len(tensors)} {what}s, {', '.join(names)}: say with {argument}=… which is looked at."
-        )
+        raise SeveralError(f"{network} has {len(tensors)} {what}s, {', '.join(names)}", argument)
     return tensors[0]
 
 
@@ -249,28 +254,6 @@ def _refuse_not_finite(model: Any) -> None:
         )
         if not np.isfinite(values).all():
             raise ValueError(f"{model.name}'s weights {variable.path} have values that are not finite.")
-
-
-def _range_of(model: Any) -> Pictures | None:
-    """In which range a network takes its pictures, as its first layers show; None: they do not."""
-    for call in graph.calls(model):
-        layer, kind = call.layer, type(call.layer).__name__
-        if call.is_input or kind in _UNCHANGED or kind.startswith("Random"):
-            continue
-        if isinstance(layer, CaffePicture):
-            return "[0,1]"
-        if kind == "Rescaling":
-            return "0..255" if float(np.max(np.abs(layer.scale))) <= 1 / _LARGE else "[0,1]"
-        if kind == "Normalization":
-            mean = np.asarray(layer.mean if layer.mean is not None else 0, np.float64)
-            return "0..255" if float(np.max(np.abs(mean))) > 2 else "[0,1]"
-        numbers = [value for value in call.arguments[0] if isinstance(value, int | float)]
-        if kind in ("TrueDivide", "Divide") and numbers:
-            return "0..255" if abs(numbers[0]) >= _LARGE else "[0,1]"
-        if kind == "Multiply" and numbers:
-            return "0..255" if abs(numbers[0]) <= 1 / _LARGE else "[0,1]"
-        break
-    return None
 
 
 def _preprocessed(network: str, x: Tensor, pictures: Pictures) -> Tensor:
@@ -418,7 +401,8 @@ def before_activation(model: keras.Model, path: str) -> keras.Model:
     """
     pictures = keras.Input(model.input_shape[1:], dtype="float32")
     values: dict[graph.Value, Tensor] = {}
-    names: set[str] = set()
+    named: dict[str, Any] = {_LAST: None}
+    twins: dict[Any, Any] = {}
     way = graph.way(model, path)
 
     def filled(value: Any) -> Any:
@@ -429,21 +413,33 @@ def before_activation(model: keras.Model, path: str) -> keras.Model:
             values[call.outputs[0]] = pictures
             continue
         args, kwargs = keras.tree.map_structure(filled, call.arguments)
-        layer, last = call.layer, call is way[-1]
-        if isinstance(layer, layers.Layer) and (last or layer.name in names):
+        layer = call.layer
+        here = twins.get(layer, layer)
+        if call is way[-1]:
+            last = {"name": _LAST, "dtype": "float32"}
+            last |= {"activation": "linear"} if "activation" in layer.get_config() else {}
+            _, outputs = _again_as(layer, last, args, kwargs)
+        elif named.setdefault(here.name, here) is not here:
             # Nested models may have layers of one name, a model of their layers may not.
-            settings = {**layer.get_config(), "name": f"{layer.name}_{len(names)}"}
-            if last:
-                settings |= {"name": "tfviz_last", "dtype": "float32"}
-                settings |= {"activation": "linear"} if "activation" in settings else {}
-            twin = type(layer).from_config(settings)
-            outputs = twin(*args, **kwargs)
-            twin.set_weights(layer.get_weights())
+            name = next(name for number in count(1) if (name := f"{layer.name}_{number}") not in named)
+            twin, outputs = _again_as(layer, {"name": name}, args, kwargs)
+            twins[layer] = named[name] = twin
         else:
-            outputs = layer(*args, **kwargs)
-        names.add(layer.name)
+            outputs = here(*args, **kwargs)
         values.update(zip(call.outputs, keras.tree.flatten(outputs), strict=True))
     return keras.Model(pictures, values[way[-1].outputs[0]])
+
+
+def _again_as(
+    layer: Any, changes: Mapping[str, Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[Any, Any]:
+    """A layer or operation of the same weights and other settings, and what it returns."""
+    with blank():
+        twin = type(layer).from_config({**unset(layer.get_config()), **changes})
+        outputs = twin(*args, **kwargs)
+    if isinstance(layer, layers.Layer):
+        twin.set_weights(layer.get_weights())
+    return twin, outputs
 
 
 def _to_logits(

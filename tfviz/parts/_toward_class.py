@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 import tfviz
+from tfviz import backend
 from tfviz.experiment.lab import extreme, probability_of
 from tfviz.experiment.part import Again, Findings, array, measuring
 from tfviz.language import gettext as _
@@ -169,7 +170,7 @@ def ends_again(
         each = [f"{names[0]}_{counted}_{index}" for index in range(count)]
         with measuring(found, *names, *each):
             last = array(findings, objective, (count, *model.input_shape[1:]), (0.0, 1.0))
-            ends = [probability_of(logits, k) for logits in np.asarray(model(last))]
+            ends = [probability_of(logits, k) for logits in backend.current().outputs(model, last)]
             found |= zip(each, ends, strict=True)
             lowest, highest = extreme(ends, min), extreme(ends, max)
             values = (ends[0], lowest, highest) if objective == "published" else (lowest,)

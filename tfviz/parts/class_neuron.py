@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 import tfviz
+from tfviz import backend
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
 from tfviz.experiment.lab import Lab, combined, exact, probability_of, rounded, scores
@@ -122,7 +123,7 @@ def run(settings: Settings, context: Context) -> Findings:
 
     def measure(pictures: Array, suffix: str) -> tuple[dict[str, list[float]], list[str]]:
         """What is measured of each picture (repeats, H, W, colours), also as numbers; and what the network calls it."""
-        logits = np.asarray(model(pictures)).astype(np.float64)
+        logits = backend.current().outputs(model, pictures).astype(np.float64)
         measured = {
             "activation": logits[:, target].tolist(),
             "probability": probabilities(model, logits)[:, target].tolist(),
@@ -319,7 +320,7 @@ def again(findings: Findings, settings: Settings, lab: Lab) -> Mapping[str, Agai
 
     def measure(picture: Array, suffix: str) -> dict[str, Again]:
         """The numbers of one picture (H, W, 3); and its objective and squared norm."""
-        logits = np.asarray(model(picture[np.newaxis]))[0]
+        logits = backend.current().outputs(model, picture[np.newaxis])[0]
         largest = np.abs(logits).max()
         found[f"activation{suffix}"] = rounded(logits[settings.class_index], largest)
         found[f"probability{suffix}"] = probability_of(logits, settings.class_index)

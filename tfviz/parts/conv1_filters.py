@@ -443,9 +443,9 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
             lambda: draw.gabor_sizes(
                 arrays["n_x"][sized], arrays["n_y"][sized], arrays["cell_edges"], arrays["cells"]
             ),
-            _("Most of the filters are of a size that simple cells have, too.")
+            _("Most of the filters drawn are of a size that simple cells have, too.")
             if 2 * among > all_sized
-            else _("Few of the filters are of a size that simple cells have."),
+            else _("No more than half of the filters drawn are of a size that simple cells have."),
         ),
     )
     if "conv2_kernel" not in numbers:

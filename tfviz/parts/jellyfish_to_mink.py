@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 import tfviz
+from tfviz import backend
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
 from tfviz.experiment.lab import Lab, eight_bit_pictures, exact, probability_of, rounded
@@ -160,7 +161,7 @@ def run(settings: Settings, context: Context) -> Findings:
         )
 
     def said(picture: Array) -> Array:
-        probabilities: Array = _own.probabilities(model, model(picture[None]))
+        probabilities: Array = _own.probabilities(model, backend.current().outputs(model, picture[None]))
         return probabilities[0]  # type: ignore[no-any-return]
 
     source_class = _own.source_class(context, said(source))
@@ -605,7 +606,7 @@ def again(findings: Findings, settings: Settings, lab: Lab) -> Mapping[str, Agai
     found: dict[str, Again] = {}
 
     def logits(picture: Array) -> Array:
-        values: Array = np.asarray(model(picture[np.newaxis]))[0]
+        values: Array = backend.current().outputs(model, picture[np.newaxis])[0]
         return values
 
     def compared(source: Array, picture: Array, prefix: str, suffix: str = "") -> None:

@@ -234,10 +234,13 @@ def one_layer_reading(a: Array, w: Array, b: Array) -> keras.Model:
     """The published construction as what it says it is: one layer of three ReLU units for each term."""
     import keras
 
+    from tfviz.models.blank import blank
+
     start = hidden = keras.Input((1,), dtype="float64")
     for index, (a_i, w_i, b_i) in enumerate(zip(a, w, b, strict=True)):
-        layer = keras.layers.Dense(3, activation="relu", dtype="float64")
-        hidden = layer(hidden)
+        with blank():
+            layer = keras.layers.Dense(3, activation="relu", dtype="float64")
+            hidden = layer(hidden)
         # Columns: h1, h2, h3; rows: the same before the layer, or x alone before the first.
         kernel = np.eye(3)
         bias = np.zeros(3)
@@ -245,8 +248,9 @@ def one_layer_reading(a: Array, w: Array, b: Array) -> keras.Model:
         kernel[1, column] = abs(a_i) * w_i
         bias[column] = abs(a_i) * b_i
         layer.set_weights([kernel if index else kernel[1:2], bias])
-    last = keras.layers.Dense(1, dtype="float64")
-    model = keras.Model(start, last(hidden))
+    with blank():
+        last = keras.layers.Dense(1, dtype="float64")
+        model = keras.Model(start, last(hidden))
     last.set_weights([np.array([[1.0], [0.0], [-1.0]]), np.zeros(1)])
     return model
 

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 import tfviz
+from tfviz import backend
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
 from tfviz.experiment.lab import Lab, combined, exact, extreme, probability_of, rounded, scores
@@ -187,7 +188,7 @@ def run(settings: Settings, context: Context) -> Findings:
 
     def measure(pictures: Array, class_index: int, suffix: str) -> list[dict[str, float]]:
         """The four measures of each picture (repeats, H, W, colours), also as numbers with this suffix."""
-        logits = np.asarray(model(pictures)).astype(np.float64)
+        logits = backend.current().outputs(model, pictures).astype(np.float64)
         measured = [
             {
                 "activation": float(logit[class_index]),
@@ -248,7 +249,7 @@ def run(settings: Settings, context: Context) -> Findings:
     write("largest_value", "_long", [float(np.abs(long.picture).max())])
     write("spectrum_distance", "_long", [float(long.terms["spectrum"][-1, 0])])
     arrays["long_prior"] = np.concatenate([long.snapshots[step] for step in settings.keep])
-    arrays["activation_prior"] = np.asarray(model(arrays["long_prior"]))[:, first]
+    arrays["activation_prior"] = backend.current().outputs(model, arrays["long_prior"])[:, first]
     arrays["objective_prior"] = long.scores[:, 0]
     arrays["logit_prior"] = settings.weight * long.terms[f"logit({first})"][:, 0]
     arrays["l2_prior"] = long.terms["l2"][:, 0]
@@ -665,7 +666,7 @@ def again(findings: Findings, settings: Settings, lab: Lab) -> Mapping[str, Agai
     found: dict[str, Again] = {}
 
     def measure(picture: Array, class_index: int, suffix: str) -> None:
-        logits = np.asarray(model(picture[np.newaxis]))[0]
+        logits = backend.current().outputs(model, picture[np.newaxis])[0]
         activation = rounded(logits[class_index], np.abs(logits).max())
         found[f"activation{suffix}"] = activation
         found[f"probability{suffix}"] = probability_of(logits, class_index)

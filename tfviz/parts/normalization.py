@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tfviz import backend
 from tfviz.data.labels import imagenet_classes
 from tfviz.data.pictures import read_picture
 from tfviz.errors import BadFileError
@@ -205,8 +206,10 @@ def _raw_inputs(network: str, pictures: Array) -> dict[str, Array]:
 
 def _logits(model: Any, bare: Any, raw: Mapping[str, Array], pictures: Array) -> dict[str, Array]:
     """What the network answers each way, (N, classes) float64; the last is the usual one."""
-    ways: dict[str, Array] = {name: np.asarray(bare(own), np.float64) for name, own in raw.items()}
-    return ways | {"normalized": np.asarray(model(pictures), np.float64)}
+    ways: dict[str, Array] = {
+        name: np.asarray(backend.current().outputs(bare, own), np.float64) for name, own in raw.items()
+    }
+    return ways | {"normalized": np.asarray(backend.current().outputs(model, pictures), np.float64)}
 
 
 def _contrasts(ways: Collection[str]) -> dict[str, float]:

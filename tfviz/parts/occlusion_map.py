@@ -366,7 +366,13 @@ def figures(findings: Findings, settings: Settings) -> Sequence[Drawing]:
                 low_is_strong=True,
                 block=(top, left, patch),
             ),
-            _("One hidden block takes “{name}” from {whole} to {lowest}.").format(
+            (
+                _("One hidden block takes “{name}” from {whole} to {lowest}.")
+                if lowest <= LIMITS["kept"] * whole
+                else _(
+                    "Hiding one block hardly changes “{name}”: {whole} for the whole picture, {lowest} at the least."
+                )
+            ).format(
                 name=name,
                 whole=isolated(f"{live.written_percent(whole)}\u202f%"),
                 lowest=isolated(f"{live.written_percent(lowest)}\u202f%"),

@@ -237,12 +237,14 @@ def stack(kernels: Sequence[int], strides: Sequence[int], side: int) -> keras.Mo
 
 def _four_networks(side: int, random: np.random.Generator, numbers: dict[str, Number]) -> dict[str, Any]:
     from tfviz.measures.measured_field import averaging_copy, bounding_box, unit_gradients
+    from tfviz.models.blank import blank
 
     rows, networks, difference, disagree = [], [], 0.0, 0
     for number, kernels in enumerate(STACKS, 1):
-        model, last = stack(kernels, [1] * len(kernels), side), f"layer{len(kernels)}"
+        with blank():
+            model, last = stack(kernels, [1] * len(kernels), side), f"layer{len(kernels)}"
         for layer in model.layers[1:]:
-            layer.set_weights([random.normal(size=layer.kernel.shape)])
+            layer.set_weights([random.normal(size=layer.kernel.shape).astype(np.float32)])
         costs = layer_costs(model)
         picture = random.normal(size=(side, side, 1))
         output, products = picture, 0
@@ -291,51 +293,70 @@ def _four_networks(side: int, random: np.random.Generator, numbers: dict[str, Nu
 
 def _strides(numbers: dict[str, Number]) -> dict[str, Any]:
     """Sizes where one layer or all have stride 2, and where a stride has no overlap left to take away."""
-    rows = []
+    asked: dict[tuple[int, str], tuple[Sequence[int], Sequence[int]]] = {}
     for number, kernels in enumerate(STACKS, 1):
         depth = len(kernels)
-        row: dict[str, Any] = {"network": number}
-        for name, strides in (
-            ("none", [1] * depth),
-            ("last", [1] * (depth - 1) + [2]),
-            ("first", [2] + [1] * (depth - 1)),
-            ("all", [2] * depth),
-        ):
-            formula, measured = _both_ways(kernels, strides)
-            row[name] = {"size": formula.size[0], "measured": measured.size[0]}
-            if name == "all":
-                numbers[f"size_network_{number}_stride_2"] = Number(formula.size[0], "px")
-                numbers[f"size_network_{number}_stride_2_measured"] = Number(measured.size[0], "px")
-        rows.append(row)
-    gaps = []
+        asked[number, "none"] = kernels, [1] * depth
+        asked[number, "last"] = kernels, [1] * (depth - 1) + [2]
+        asked[number, "first"] = kernels, [2] + [1] * (depth - 1)
+        asked[number, "all"] = kernels, [2] * depth
     for stride in (3, 4):  # 3 x 3 windows do not overlap at either
-        formula, measured = _both_ways((3, 3), (stride, 1))
-        gaps.append({"stride": stride, "size": formula.size[0], "measured": measured.size[0]})
-    return {"strides": rows, "gaps": gaps}
+        asked[stride, "gap"] = (3, 3), (stride, 1)
+    rows: dict[int, dict[str, Any]] = {}
+    gaps = []
+    for (number, name), (formula, measured) in zip(asked, _both_ways(list(asked.values())), strict=True):
+        sizes = {"size": formula.size[0], "measured": measured.size[0]}
+        if name == "gap":
+            gaps.append({"stride": number, **sizes})
+            continue
+        rows.setdefault(number, {"network": number})[name] = sizes
+        if name == "all":
+            numbers[f"size_network_{number}_stride_2"] = Number(formula.size[0], "px")
+            numbers[f"size_network_{number}_stride_2_measured"] = Number(measured.size[0], "px")
+    return {"strides": list(rows.values()), "gaps": gaps}
 
 
-def _both_ways(kernels: Sequence[int], strides: Sequence[int]) -> tuple[ReceptiveField, ReceptiveField]:
-    """The field of a stack's last layer by formula and by gradient."""
-    from tfviz.measures.measured_field import averaging_copy, measured_field
+def _both_ways(
+    stacks: Sequence[tuple[Sequence[int], Sequence[int]]],
+) -> list[tuple[ReceptiveField, ReceptiveField]]:
+    """The fields of stacks' last layers, from their kernels and strides, by formula and by gradient."""
+    from tfviz.measures.measured_field import Looked, averaging_copy, measured_fields
+    from tfviz.models.blank import blank
 
-    model, last = stack(kernels, strides, _FIELD_SIDE), f"layer{len(kernels)}"
-    copy = averaging_copy(model)
-    return tfviz.receptive_field(model, last), measured_field(copy, last, (1, 1), (_FIELD_SIDE, _FIELD_SIDE))
+    with blank():
+        models = [stack(kernels, strides, _FIELD_SIDE) for kernels, strides in stacks]
+    lasts = [f"layer{len(kernels)}" for kernels, _ in stacks]
+    formulas = [tfviz.receptive_field(model, last) for model, last in zip(models, lasts, strict=True)]
+    looked = [
+        Looked(averaging_copy(model), last, (1, 1), (_FIELD_SIDE, _FIELD_SIDE))
+        for model, last in zip(models, lasts, strict=True)
+    ]
+    return list(zip(formulas, measured_fields(looked), strict=True))
 
 
 def _alexnet(settings: Settings, numbers: dict[str, Number]) -> dict[str, Any]:
     """AlexNet's geometry: no weights take part."""
-    from tfviz.measures.measured_field import averaging_copy, bounding_box, measured_field, unit_gradients
+    from tfviz.measures.measured_field import (
+        Looked,
+        averaging_copy,
+        bounding_box,
+        measured_fields,
+        unit_gradients,
+    )
     from tfviz.models import alexnet
+    from tfviz.models.blank import blank
 
     side = settings.alexnet_side
-    large = alexnet.build_features((side, side, 3), normalize=False)
-    small = alexnet.build_features(normalize=False)
+    with blank():
+        large = alexnet.build_features((side, side, 3), normalize=False)
+        small = alexnet.build_features(normalize=False)
     copy, rows, disagree = averaging_copy(large), [], 0
-    for layer in ALEXNET_LAYERS:
+    middles = {layer: large.get_layer(layer).output.shape[1] // 2 for layer in ALEXNET_LAYERS}
+    all_measured = measured_fields(
+        [Looked(copy, layer, (middle, middle), (side, side)) for layer, middle in middles.items()]
+    )
+    for layer, measured in zip(ALEXNET_LAYERS, all_measured, strict=True):
         field = tfviz.receptive_field(large, layer)
-        middle = large.get_layer(layer).output.shape[1] // 2
-        measured = measured_field(copy, layer, (middle, middle), (side, side))
         for quantity in ("size", "stride", "offset"):
             numbers[f"alexnet_{quantity}_{layer}"] = Number(getattr(field, quantity)[0], "px")
             numbers[f"alexnet_{quantity}_{layer}_measured"] = Number(getattr(measured, quantity)[0], "px")
@@ -360,7 +381,8 @@ def _alexnet(settings: Settings, numbers: dict[str, Number]) -> dict[str, Any]:
     whole = -(-max(-field.offset[0], 0) // field.stride[0])  # the first unit that begins inside the picture
     numbers["alexnet_smallest_side"] = Number(field.offset[0] + field.stride[0] * whole + field.size[0], "px")
 
-    costs = [cost for cost in layer_costs(alexnet.build()) if cost.weights]
+    with blank():
+        costs = [cost for cost in layer_costs(alexnet.build()) if cost.weights]
     numbers["alexnet_weights"] = Number(sum(cost.weights + cost.biases for cost in costs))
     numbers["alexnet_multiplications"] = Number(sum(cost.multiplications for cost in costs))
     convolutions = [cost for cost in costs if cost.layer.startswith("conv")]
@@ -392,14 +414,9 @@ def _alexnet(settings: Settings, numbers: dict[str, Number]) -> dict[str, Any]:
 
 
 def _random_networks(count: int, random: np.random.Generator, numbers: dict[str, Number]) -> dict[str, Any]:
-    from tfviz.measures.random_networks import compare_random_network
+    from tfviz.measures.random_networks import compare_random_networks
 
-    results: list[tuple[bool, str]] = []
-    drawn = 0
-    while len(results) < count:
-        drawn += 1
-        if result := compare_random_network(random):
-            results.append(result)
+    results, drawn = compare_random_networks(count, random)
     agree = sum(agrees for agrees, _ in results)
     numbers["random_networks"] = Number(count, "networks")
     numbers["random_networks_agree"] = Number(agree, "networks")
@@ -443,10 +460,13 @@ def _effective(
     """Where in its field a unit's gradient is large: equal weights, and AlexNet's own if their file is there."""
     from tfviz.measures.measured_field import averaging_copy, unit_gradients
     from tfviz.models import alexnet
+    from tfviz.models.blank import blank
 
     side, count = settings.effective_side, settings.effective_pictures
     shape = (side, side, 3)
-    models = {"equal": averaging_copy(alexnet.build_features(shape, normalize=False))}
+    with blank():
+        features = alexnet.build_features(shape, normalize=False)
+    models = {"equal": averaging_copy(features)}
     if weights is not None:
         models["real"] = tfviz.load(_EFFECTIVE, weights=weights, normalize=False, input_shape=shape)
     # The network's own input: for each colour ImageNet's mean and spread are 0 and 1.

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tfviz import backend
 from tfviz.experiment.context import Context
 from tfviz.experiment.grading import Expected
 from tfviz.experiment.lab import Lab, eight_bit_pictures, exact, extreme, probability_of, rounded
@@ -125,7 +126,7 @@ def run(settings: Settings, context: Context) -> Findings:
         ("published_", "published", both.published),
     ):
         numbers[f"{of}_chaotic"] = context.number(ascents.chaotic(settings.chaotic), "ships")
-        called = [np.asarray(model(pictures)).argmax(axis=1) for pictures in ascents.pictures]
+        called = [backend.current().outputs(model, pictures).argmax(axis=1) for pictures in ascents.pictures]
         numbers[f"{prefix}called"] = context.repeated(
             np.sum(np.equal(called, settings.target), axis=1), "ships"
         )
@@ -139,7 +140,7 @@ def run(settings: Settings, context: Context) -> Findings:
     facts = {
         "class": names[settings.target],
         "source": source,
-        "before": [names[index] for index in np.asarray(model(starts)).argmax(axis=1)],
+        "before": [names[index] for index in backend.current().outputs(model, starts).argmax(axis=1)],
     }
     return Findings(numbers, {"start": starts, **both.arrays()}, facts)
 
@@ -340,11 +341,13 @@ def again(findings: Findings, settings: Settings, lab: Lab) -> Mapping[str, Agai
     found, pictures = ends_again(findings, model, settings.target, settings.ships, "ship")
     for objective, prefix in (("logarithm", ""), ("published", "published_")):
         if objective in pictures:
-            called = np.asarray(model(pictures[objective])).argmax(axis=1) == settings.target
+            called = backend.current().outputs(model, pictures[objective]).argmax(axis=1) == settings.target
             found[f"{prefix}called"] = exact(called.sum())
     with measuring(found, "start_probability"):
         starts = eight_bit_pictures(findings, "start", (settings.ships, *model.input_shape[1:]))
-        before = [probability_of(logits, settings.target) for logits in np.asarray(model(starts))]
+        before = [
+            probability_of(logits, settings.target) for logits in backend.current().outputs(model, starts)
+        ]
         found["start_probability"] = extreme(before, max)
         for objective, prefix in (("logarithm", ""), ("published", "published_")):
             if objective not in pictures:

@@ -56,6 +56,27 @@ LONGEST_COMMENT = 2000
 
 _MOST_NOTES = 20
 _ANSWERS = (".md", ".markdown", ".mkd", ".txt")
+_NO_MARKDOWN = (".docx", ".doc", ".odt", ".rtf", ".pdf", ".tex", ".html", ".ipynb", ".rst")
+_AS_TYPED = tuple(
+    (re.compile(pattern, re.DOTALL), what)
+    for pattern, what in (
+        (
+            r"!?\[[^][]*\]\((?!<)[^()\s]+ +[^()\s\"'][^()\n]*\)",
+            "a file's name with spaces stands between < and >",
+        ),
+        (
+            r"\\\(.{1,200}?\\\)|\\\[[^][]{0,200}?(?:[\^_=+]|\\[A-Za-z])[^][]{0,200}?\\\]|\\begin\{\w+\*?\}",
+            "a formula stands between dollars, $…$ in a line, $$…$$ by itself",
+        ),
+        (r"\[\^[^]\s]{1,40}\]", "there are no footnotes"),
+        (
+            r"</?(?:a|b|i|u|p|br|hr|h\d|img|div|span|sub|sup|font|center|table|tr|td|th|ul|ol|li|details|summary|video)"
+            r"(?:\s+[\w-]+\s*=[^<>]{0,300})?\s*/?>",
+            "HTML is not read, write Markdown",
+        ),
+    )
+)
+"""What is Markdown elsewhere, or seems to be, and here is text: the author may not see it before it is handed in."""
 
 
 @dataclass(frozen=True)
@@ -131,13 +152,18 @@ def read(folder: Path | None, parts: Sequence[str]) -> Answers:
 def _stray(folder: Path, name: str, parts: Sequence[str]) -> str:
     """What to say of a file that looks like an answer and is none; "": nothing."""
     stem, _, suffix = name.rpartition(".")
+    near = difflib.get_close_matches(stem[:50].lower(), parts, 1)
+    if near and f".{suffix.lower()}" in _NO_MARKDOWN:
+        return f"{legible(folder / name)} is not read: an answer is text in Markdown, {near[0]}.md."
+    if suffix.lower() != "md" and (folder / name).is_dir():
+        within = next((part for part in parts if (folder / name / f"{part}.md").is_file()), "")
+        return f"{legible(folder / name)} is not looked into: {within}.md lies too deep." if within else ""
     if (
         name.startswith(".")
         or f".{suffix.lower()}" not in _ANSWERS
         or name in {f"{part}.md" for part in parts}
     ):
         return ""
-    near = difflib.get_close_matches(stem[:50].lower(), parts, 1)
     meant = f"did you mean {near[0]}.md?" if near else f"the parts are {', '.join(parts)}."
     return f"{legible(folder / name)} is not read, since no part has this name: {meant}"
 
@@ -222,6 +248,7 @@ def _settle(tokens: Sequence[Token], path: Path, parts: Sequence[str], notes: li
     depth = elements = pictures = formulas = letters = line = 0
     headings: list[int] = []
     blocks: list[Token] = []
+    told: set[str] = set()
     for token in _flat(tokens):
         if token.map:
             line = token.map[0] + 1
@@ -271,6 +298,7 @@ def _settle(tokens: Sequence[Token], path: Path, parts: Sequence[str], notes: li
             line += 1
         elif token.type == "inline":
             _set_blocks(blocks, token.children or [])
+            notes += [f"{legible(path)}, line {line + below}: {note}" for below, note in _typed(token, told)]
         if sum(len(word) for word in _words(token) if len(word) > LONG_WORD) > MOST_IN_LONG_WORDS:
             raise RefusedError(
                 marked("{file} has a paragraph with more than {limit} letters in words of more than {word}."),
@@ -278,6 +306,22 @@ def _settle(tokens: Sequence[Token], path: Path, parts: Sequence[str], notes: li
                 limit=MOST_IN_LONG_WORDS,
                 word=LONG_WORD,
             )
+
+
+def _typed(line: Token, told: set[str]) -> Iterator[tuple[int, str]]:
+    """What in a line, or paragraph, its author may not know to be text: where, and a note; of each kind once."""
+    # Code and formulas are what they are; as many characters stay, so that places do.
+    source = re.sub(
+        r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)|\$[^$]+\$",
+        lambda found: re.sub(r"[^\n]", " ", found[0]),
+        line.content,
+        flags=re.DOTALL,
+    )
+    for pattern, what in _AS_TYPED:
+        if what not in told and (found := pattern.search(source)):
+            told.add(what)
+            typed = legible(" ".join(found[0].split())[:80])
+            yield source.count("\n", 0, found.start()), f"{typed} is shown as it was typed: {what}."
 
 
 def _words(token: Token) -> Sequence[str]:

@@ -22,6 +22,7 @@ from PIL import Image
 from tfviz.data.labels import UnknownClassError, class_index
 from tfviz.experiment.store import PartResult
 from tfviz.files.atomic import write_json, write_text
+from tfviz.report.numbers import network_name
 from tfviz.weights.catalog import CATALOG
 
 PICTURES = "report_pictures"
@@ -206,14 +207,20 @@ def _one_line(text: str) -> str:
 
 def _compare(result: PartResult, again: _Again) -> dict[str, Any]:
     """A part's cell of code, with what it prints without recomputing."""
-    numbers = {name: number.value for name, number in result.numbers.items()}
+    numbers = {
+        name: (number.value, ", ".join(filter(None, (number.unit, network_name(number.network or "")))))
+        for name, number in result.numbers.items()
+    }
     arguments = [repr(result.part), *map(_python, (again.options, list(again.given), again.was))]
     source = "".join(f"    {argument},\n" for argument in arguments)
-    rows = "".join(f"        {name!r}: {value!r},\n" for name, value in numbers.items())
+    rows = "".join(f"        {name!r}: {number!r},\n" for name, number in numbers.items())
     width = max(map(len, numbers), default=0)
     return _code(
         f"compare(\n{source}    {{\n{rows}    }},\n)",
-        "".join(f"{name:<{width}} {value:>14.6g}\n" for name, value in numbers.items()),
+        "".join(
+            f"{name:<{width}} {value:>14{'' if isinstance(value, int) else '.6g'}}  {of}".rstrip() + "\n"
+            for name, (value, of) in numbers.items()
+        ),
     )
 
 
@@ -223,9 +230,9 @@ def _python(value: Any) -> str:
 
 
 _SETUP = """\
-# Each cell below shows its part's numbers as in the report. To measure them again on this machine, with the report's
-# settings, name the parts here (or "ALL" in their place) and run the cells, where the program is installed: in its
-# folder, `pip install .`.<why>
+# Each cell below shows its part's numbers as in the report, with unit and network. To measure them again on this
+# machine, with the report's settings, name the parts here (or "ALL" in their place) and run the cells, where the
+# program is installed: in its folder, `pip install .`.<why>
 RECOMPUTE = <recompute>
 
 PARTS = <parts>
@@ -281,6 +288,9 @@ def differences(was, here, of=""):
         elif now != value:
             yield f"Not as in the report: {of}{name}: {value} there, {now} here."
 
+def written(value):
+    return ("" if value is None else str(value) if isinstance(value, int) else f"{value:.6g}").rjust(14)
+
 def compare(part, options, given, was, reported):
     "The report's numbers, and beside them, where the part is recomputed, those of this machine."
     measured = {}
@@ -292,8 +302,9 @@ def compare(part, options, given, was, reported):
     names = [*reported, *(name for name in measured if name not in reported)]
     width = max(map(len, names), default=0)
     for name in names:
-        values = (f"{each[name]:>14.6g}" if name in each else " " * 14 for each in (reported, measured))
-        print(f"{name:<{width}} {' '.join(values)}".rstrip())
+        value, of = reported.get(name, (None, "not in the report"))
+        columns = (value, measured.get(name)) if measured else (value,)
+        print(f"{name:<{width}} {' '.join(map(written, columns))}  {of}".rstrip())
 
 asked()"""
 
@@ -424,7 +435,7 @@ class _Converter(_Base):
         return _BEGINS.sub(lambda found: _begun(*found.groups("")), text)
 
     def convert_br(self, element: Tag, text: str, parent_tags: set[str]) -> str:
-        return " " if "td" in parent_tags else "  \n"
+        return " <br>" if "td" in parent_tags else "  \n"
 
 
 def _begun(space: str, sign: str, quote: str, number: str, point: str) -> str:
@@ -455,6 +466,12 @@ def _simplify(element: Tag) -> None:
         item.insert(0, BeautifulSoup(f'<a id="{item["id"]}"></a>', "html.parser"))
     for shape in element.select("i[aria-hidden]"):
         shape.replace_with(f" {shape.get_text()} ")
+    for aside in element.select("td small, th small, th .soft"):  # on the page in smaller or paler type
+        before = aside.find_previous_sibling()
+        if before is not None and before.name == "br":
+            before.replace_with(" ")
+        aside.insert(0, "(")
+        aside.append(")")
     for pairs in element.find_all("dl"):
         _list(pairs)
     for heading in element.select("tbody th"):

@@ -215,11 +215,6 @@ def _hero(sections: Sequence[Section], personal: Personal, environment: jinja2.E
     return None
 
 
-def part_html(section: Section) -> str:
-    """One part's text as plain HTML: figures by path, formulas as LaTeX; for exports."""
-    return _part(section, _environment("export", None, {}))
-
-
 MISFITS = (
     BadFileError,
     OSError,
@@ -379,9 +374,9 @@ def without_glyph() -> Iterator[set[str]]:
 
 
 def foreign(page: str) -> str:
-    """The characters of a page's text that the report's own fonts lack, each once, in order."""
+    """The characters of a page's text that the report's own fonts lack, each once, in order; joiners have no shape."""
     text = re.sub(r"<(style|script)\b.*?</\1>|<[^>]*>", " ", page, flags=re.S)
-    return style.missing_glyphs(unescape(text))
+    return style.missing_glyphs(re.sub("[\u200b-\u200f\ufe00-\ufe0f]", "", unescape(text)))
 
 
 def _kept_together(page: str) -> str:

@@ -32,6 +32,9 @@ LONGEST = {
 }
 """Characters of each text."""
 
+_ESCAPED = (
+    "\b\t\n\f\r"  # what TOML makes of a backslash and a letter: of LaTeX's \beta, \theta, \nu, \frac, \rho
+)
 _OPTIONS = {"authors": "--author", "ids": "--id", "language": "--lang"}  # the others are named as their keys
 
 
@@ -90,10 +93,14 @@ class _Given:
         text = unicodedata.normalize("NFC", value).strip()
         if len(text) > LONGEST[self.key]:
             self.refuse(f"has {len(text)} characters; it may have {LONGEST[self.key]}")
-        for character in text:
+        for place, character in enumerate(text):
             if _is_hidden(character):
                 name = unicodedata.name(character, "a control character")
-                self.refuse(f"holds U+{ord(character):04X} ({name}), which cannot be seen: take it out")
+                before = f" after {_short(text[:place][-15:])}" if place else ""
+                typed = "; a backslash is written twice" if self.file and character in _ESCAPED else ""
+                self.refuse(
+                    f"holds U+{ord(character):04X} ({name}){before}, which cannot be seen: take it out{typed}"
+                )
         return text
 
     def one_of(self, choices: Sequence[str]) -> str:
@@ -149,6 +156,15 @@ def load(path: Path | None, **overrides: object) -> Personal:
     return Personal(**checked)
 
 
+def misnamed(folder: Path) -> str:
+    """The name of a file that seems to be meant as a folder's report.toml; "": there is none.
+
+    Systems that hide the ends of names make report.toml.txt, and some take Report.toml for the same.
+    """
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    return next((legible(name) for name in names if name.lower() in ("report.toml", "report.toml.txt")), "")
+
+
 def keys() -> list[str]:
     """The keys that a report.toml may have."""
     return list(_CHECKS)
@@ -162,7 +178,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     except RecursionError as error:
         raise BadFileError(f"{path} is nested too deeply: its keys stand side by side.") from error
     except ValueError as error:  # also of numbers that Python refuses to read
-        raise BadFileError(f"{path} is not TOML: {legible(str(error))}. Text stands in quotes.") from error
+        raise BadFileError(f"{path} is not TOML: {legible(str(error))}. {_hint(text, str(error))}") from error
     if unknown := [key for key in values if key not in _CHECKS]:
         names = ", ".join(_short(key) for key in unknown)
         near = difflib.get_close_matches(unknown[0][:50], keys(), 1)
@@ -171,6 +187,16 @@ def _read(path: Path) -> Mapping[str, Any]:
             + (f" Did you mean {near[0]}?" if near else "")
         )
     return values
+
+
+def _hint(text: str, error: str) -> str:
+    """What to do about a line that is not TOML."""
+    line = int(match[1]) if (match := re.search(r"at line (\d+)", error)) else 0
+    if re.search("[“”„‟«»‘’]", "".join(text.splitlines()[line - 1 : line])):
+        return 'Text stands in straight quotes, ", as a programmer types them.'
+    if "\\" in error:
+        return "In quotes a backslash is written twice."
+    return "Text stands in quotes."
 
 
 def _authors(given: _Given) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ class Scores:
         theory: published derivations that pass.
         checks: independent computations that pass.
         bounds: own bounds that are kept.
+        missing: expected values that were not measured, though their part's turn is over.
         seconds: that the shown results took to compute; trainings recorded earlier took theirs then.
         quick: whether any of them is of a shorter run.
     """
@@ -43,6 +44,7 @@ class Scores:
     theory: Tally
     checks: Tally
     bounds: Tally
+    missing: int
     seconds: float
     quick: bool
 
@@ -64,6 +66,12 @@ def of(sections: Sequence[Section]) -> Scores:
         theory=_tally(verdicts, "published theory"),
         checks=_tally(verdicts, "reference"),
         bounds=_tally(verdicts, "own bound"),
+        missing=sum(
+            verdict.status == "missing"
+            for section in sections
+            if not section.pending
+            for verdict in section.verdicts
+        ),
         seconds=sum(result.provenance.get("seconds", 0) for result in done),
         quick=any(section.quick for section in sections),
     )

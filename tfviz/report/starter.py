@@ -62,10 +62,12 @@ class Started:
     """What a folder was given.
 
     Attributes:
+        folder: it.
         written: files that are new.
         kept: files that were there already, as they were.
     """
 
+    folder: Path
     written: Sequence[Path]
     kept: Sequence[Path]
 
@@ -96,7 +98,7 @@ def write(folder: Path, parts: Sequence[tuple[str, str]]) -> Started:
             raise BadFileError(f"{path} cannot be written ({error.strerror or error}).") from error
         else:
             written.append(path)
-    return Started(written, kept)
+    return Started(folder, written, kept)
 
 
 def settings() -> str:
