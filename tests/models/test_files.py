@@ -1,6 +1,7 @@
 """Whole networks in files: read, or refused in one line."""
 
 import json
+import os
 import zipfile
 
 import keras
@@ -13,7 +14,8 @@ from tests.models import networks
 from tfviz import backend
 from tfviz.errors import BadFileError
 from tfviz.models import description
-from tfviz.models.files import SIDE, open_model, open_own
+from tfviz.models.files import open_model, open_own
+from tfviz.models.trial import SIDE
 
 PICTURES = np.random.default_rng(0).random((2, 28, 28, 1), dtype=np.float32)
 
@@ -72,6 +74,15 @@ def a_lambda(path):
     with_layer(L.Lambda(lambda x: x * 2)).save(path)
 
 
+def an_activation_of_code(path):
+    with_layer(L.Dense(3, activation=lambda x: x * 2)).save(path)
+
+
+def in_capitals(path):
+    networks.grey().save(path.with_suffix(".keras"))
+    path.with_suffix(".keras").rename(path)
+
+
 def an_own_layer(path):
     with_layer(Own()).save(path)
 
@@ -103,8 +114,8 @@ def cut(path):
 
 
 BAD = {
-    "lambda.keras": (a_lambda, "Lambda layer, which is Python code and is not run"),
-    "lambda.h5": (a_lambda, "Lambda layer, which is Python code and is not run"),
+    "lambda.keras": (a_lambda, "Lambda layer.* which is Python code and is not run"),
+    "lambda.h5": (a_lambda, "Lambda layer.* which is Python code and is not run"),
     "own.keras": (an_own_layer, "has Own, which is not Keras' own: .*register_keras_serializable.*tfviz.use"),
     "own.h5": (an_own_layer, "has Own, which is not Keras' own: .*register_keras_serializable.*tfviz.use"),
     "strange.keras": (a_strange_member, "run_me.py"),
@@ -115,7 +126,10 @@ BAD = {
     "net.weights.h5": (lambda path: networks.grey().save_weights(path), r"no network: .*save\('net.keras'\)"),
     "net.pth": (lambda path: path.write_bytes(b"PK\3\4"), "holds weights and no network"),
     "net.onnx": (lambda path: path.write_bytes(b"\b\n"), "no Keras network"),
-    "missing.keras": (lambda path: None, "No such file"),
+    "missing.keras": (lambda path: None, "does not exist"),
+    "net.KERAS": (in_capitals, "give it a name that ends in .keras"),
+    "fifo.keras": (lambda path: os.mkfifo(path), "no regular file"),
+    "code.keras": (an_activation_of_code, "Lambda layer.* which is Python code"),
     "folder": (lambda path: path.mkdir(), "is a folder: name a .keras file"),
 }
 

@@ -4,15 +4,17 @@ import keras
 import numpy as np
 import pytest
 from keras import layers as L
+from keras import ops
 from scipy.special import expit, logit, softmax
 
 import tfviz
 from tests.models import networks
 from tfviz.models import description, graph
 from tfviz.models.layers import CaffePicture
-from tfviz.models.own import before_activation, one_line
+from tfviz.models.own import before_activation
 from tfviz.models.own import use as use_as_it_shows
 from tfviz.models.reading import Reader
+from tfviz.models.trial import one_line
 
 RANDOM = np.random.default_rng(0)
 PICTURES = RANDOM.random((3, 12, 10, 3), dtype=np.float32)
@@ -358,6 +360,28 @@ def test_what_can_be_done_with_a_programmed_model():
     assert "call" not in vars(theirs.conv), "what was listened in on is left as it was"
 
 
+class Drawn(keras.Model):
+    """Draws at random whenever it is called."""
+
+    def call(self, x):
+        return keras.ops.softmax(ops.mean(x, axis=(1, 2)) + keras.random.normal((3,)))
+
+
+def test_a_network_saved_from_here_is_used_again(inputs, tmp_path):
+    """Its layers have the names of those that are added."""
+    first = use(keras.Model(inputs, L.Dense(1, activation="sigmoid")(averaged(inputs))), pictures="0..255")
+    first.save(tmp_path / "again.keras")
+    again = use(keras.saving.load_model(tmp_path / "again.keras"), pictures="[0,1]")
+    np.testing.assert_allclose(again(PICTURES), first(PICTURES), atol=1e-6)
+    assert description.of(again).output == "logits"
+
+
+def test_one_number_a_picture_is_one_column(inputs):
+    theirs = keras.Model(inputs, ops.squeeze(L.Dense(1, activation="sigmoid")(averaged(inputs)), -1))
+    model = use(theirs, pictures="[0,1]")
+    np.testing.assert_allclose(said(model)[:, 1], theirs(PICTURES), atol=1e-6)
+
+
 REFUSED = {
     "no pictures": (lambda: keras.Model(a := keras.Input((7,)), L.Dense(2)(a)), {}, "no pictures"),
     "channels first": (
@@ -366,6 +390,41 @@ REFUSED = {
         ),
         {},
         "channels first",
+    ),
+    "channels first, turned by a layer": (
+        lambda: keras.Model(a := keras.Input((3, 24, 32)), L.Conv2D(2, 3)(L.Permute((2, 3, 1))(a))),
+        {"pictures": "[0,1]"},
+        "channels first",
+    ),
+    "too large": (
+        lambda: keras.Model(a := keras.Input((10**5, 10**5, 3)), L.ReLU()(a)),
+        {"pictures": "[0,1]"},
+        "too large",
+    ),
+    "no numbers": (
+        lambda: keras.Model(a := keras.Input((8, 8, 3)), L.Dense(2)(averaged(ops.log(a - 2)))),
+        {"pictures": "[0,1]"},
+        "not finite, for a picture of noise",
+    ),
+    "no probabilities": (
+        lambda: keras.Model(a := keras.Input((8, 8, 3)), L.Dense(4, activation="tanh")(averaged(a))),
+        {"pictures": "[0,1]", "head": "sigmoid"},
+        "which are no probabilities",
+    ),
+    "a sum of two": (
+        lambda: keras.Model(a := keras.Input((8, 8, 3)), 2 * L.Dense(4, activation="softmax")(averaged(a))),
+        {"pictures": "[0,1]", "head": "softmax"},
+        "no probabilities|sum is 2, not 1",
+    ),
+    "a sum of one": (
+        lambda: keras.Model(a := keras.Input((8, 8, 3)), 1 * L.Dense(4, activation="softmax")(averaged(a))),
+        {"pictures": "[0,1]", "head": "logits"},
+        "returns probabilities, whose sum is 1",
+    ),
+    "another answer each time": (
+        lambda: Drawn(),
+        {"shape": (8, 8, 3), "pictures": "[0,1]", "head": "softmax"},
+        "draws at random",
     ),
     "open channels": (lambda: keras.Model(a := keras.Input((8, 8, None)), L.ReLU()(a)), {}, "say shape="),
     "another shape": (

@@ -187,7 +187,7 @@ _ALONE = {
 }  # layers and operations
 _SAME = ("Flatten", "Reshape", "Identity", "Dropout", "Squeeze", "Cast")
 _AVERAGED = ("GlobalAveragePooling2D", "Mean")
-_LINEAR = ("BatchNormalization", "Add", "Rescaling", "GroupedConv2D", "Matmul")
+_LINEAR = ("TwoClasses", "BatchNormalization", "Add", "Rescaling", "GroupedConv2D", "Matmul")
 
 
 def last(model: keras.Model, output: Any = None) -> Last | None:
@@ -215,6 +215,8 @@ def last(model: keras.Model, output: Any = None) -> Last | None:
                 found, around=(node, *found.around), is_end=found.is_end and not averaged
             )
         kind = type(layer).__name__
+        if kind == "Softmax" and layer.axis not in (-1, len(tensor.shape) - 1):
+            return None
         name = _ALONE.get(kind) or getattr(getattr(layer, "activation", None), "__name__", None)
         if name in _HEADS and (name != "linear" or kind != "Activation"):
             return Last(_HEADS[name], node, (), kind in _ALONE or kind == "Activation", not averaged)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import zipfile
 from collections.abc import Sequence
@@ -12,9 +11,11 @@ from typing import Any, get_args
 import keras
 
 from tfviz.errors import BadFileError
+from tfviz.files.reading import absent, open_regular
 from tfviz.models import layers  # noqa: F401  Keras is to know the layers of networks saved here
 from tfviz.models.description import Head, Pictures
-from tfviz.models.own import SeveralError, UnknownRangeError, one_line, use
+from tfviz.models.own import SeveralError, UnknownRangeError, use
+from tfviz.models.trial import SIDE, one_line
 from tfviz.weights import hdf5
 
 _IN_CODE = "load it in a program of your own and hand it over there: tfviz.use(model)."
@@ -25,10 +26,6 @@ _OTHERS = {
     (".pt", ".pth", ".bin", ".safetensors", ".ckpt", ".npz"): "holds weights and no network",
     (".onnx", ".tflite", ".pb"): "holds no Keras network",
 }
-
-
-SIDE = 224
-"""Rows and columns of the pictures of a network that takes any."""
 
 
 def open_own(
@@ -92,21 +89,19 @@ def open_model(path: Path) -> keras.Model:
     Raises:
         BadFileError: it cannot be read, is not a whole network, or holds Python code, which is not run.
     """
-    if path.is_dir():
-        raise BadFileError(f"{path} {_folder(path)}")
     try:
-        with path.open("rb") as file:
-            if not path.is_file():
-                raise BadFileError(f"{path} is no regular file: name the file of a Keras network.")
+        with open_regular(path, _LARGEST_FILE) as file:
             start = file.read(8)
-            size = os.fstat(file.fileno()).st_size
-    except OSError as error:
-        raise BadFileError(f"{path}: {error.strerror or error}: name the file of a Keras network.") from error
-    if size > _LARGEST_FILE:
-        raise BadFileError(f"{path} has {size} bytes, at most {_LARGEST_FILE} are read.")
+    except FileNotFoundError as error:
+        raise BadFileError(f"{path} {absent(path)}") from error
+    except IsADirectoryError as error:
+        raise BadFileError(f"{path} {_folder(path)}") from error
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise BadFileError(f"{path} cannot be read ({why}): name the file of a Keras network.") from error
     suffix = path.suffix.lower()
     if start == hdf5.SIGNATURE:
-        if suffix not in (".h5", ".hdf5"):
+        if path.suffix not in (".h5", ".hdf5"):  # as Keras has it
             raise BadFileError(f"{path} is an HDF5 file: give it a name that ends in .h5.")
         if path.name.lower().endswith(".weights.h5"):
             raise BadFileError(
@@ -114,8 +109,10 @@ def open_model(path: Path) -> keras.Model:
                 f"'{path.name.partition('.')[0]}.keras')."
             )
         _check_hdf5(path, path.read_bytes())
-    elif start[:4] == b"PK\x03\x04" and suffix == ".keras":
+    elif start[:4] == b"PK\x03\x04" and not any(suffix in suffixes for suffixes in _OTHERS):
         _check_zip(path)
+        if path.suffix != ".keras":
+            raise BadFileError(f"{path} is a network as Keras saves it: give it a name that ends in .keras.")
     else:
         what = next(
             (what for suffixes, what in _OTHERS.items() if suffix in suffixes),
@@ -151,8 +148,11 @@ def _why(error: Exception) -> str:
     """What follows the file's name."""
     said = one_line(error)
     lower = said.lower()
-    if "lambda" in lower:
-        return f"has a Lambda layer, which is Python code and is not run; if you trust it, {_IN_CODE}"
+    if "lambda" in lower or "identifier: {'value'" in lower:  # a layer, or an activation
+        return (
+            "has a lambda (Lambda layer, or activation), which is Python code and is not run; if you trust it, "
+            f"{_IN_CODE}"
+        )
     if "tfsmlayer" in lower:
         return f"holds a SavedModel, which is a program and is not run; if you trust it, {_IN_CODE}"
     if "could not locate" in lower or "unknown layer" in lower or "unknown object" in lower:

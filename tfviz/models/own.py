@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import count
@@ -13,15 +12,17 @@ import numpy as np
 import numpy.typing as npt
 from keras import layers, ops
 
-from tfviz.models import description, graph, ranges
+from tfviz.models import description, graph, ranges, trial
 from tfviz.models.blank import blank, unset
 from tfviz.models.colours import IMAGENET_MEAN, IMAGENET_STD, KERAS_MEAN_BGR
 from tfviz.models.description import Description, Head, Last, Pictures
 from tfviz.models.layers import CaffePicture, Held, LogProbabilities, TwoClasses
 from tfviz.models.naming import allow_any_name
+from tfviz.models.trial import one_line
 
 Tensor = Any
 _LAST = "tfviz_last"
+_FEW_ROWS = 16  # no picture has 1 or 3 rows, so many columns, and so many channels or more
 
 
 class SeveralError(ValueError):
@@ -109,6 +110,7 @@ def use(
         end = _chosen(model.name, "output", "output_name", inner.outputs, _output_names(inner), output_name)
         found = description.last(model, end)
     _refuse_channels_first(model, x_in)
+    trial.refuse_shape(model.name, x_in)
     _refuse_not_finite(model)
     given = pictures or (None if inner is None else ranges.shown(model, chosen._keras_history.operation.name))
     if given is None:
@@ -118,19 +120,23 @@ def use(
         )
     grey = len(x_in) == 2
 
-    taken = keras.Input((*x_in, 1) if grey else x_in, name="tfviz_pictures", dtype="float32")
-    x = _preprocessed(model.name, taken, given)
+    prefix = _prefix([] if inner is None else [operation.name for operation in inner.operations])
+    taken = keras.Input((*x_in, 1) if grey else x_in, name=f"{prefix}pictures", dtype="float32")
+    x = _preprocessed(model.name, taken, given, prefix)
     if grey:
         x = ops.squeeze(x, axis=-1)
     if inner is None:
         output = _called(model, x, output_name)
     else:
-        values = {id(chosen): x, **_held(model.name, inner, chosen, held or {}, x)}
+        values = {id(chosen): x, **_held(model.name, inner, chosen, held or {}, x, prefix)}
         strip = found if found is not None and found.head in ("softmax", "sigmoid") and found.is_end else None
         output = _again(inner, values, end, strip)
-    what, output = _to_logits(output, found, head)
+    if len(output.shape) == 1:
+        output = ops.expand_dims(output, -1)
+    trial.refuse_what_fails(model.name, keras.Model(taken, output), None if found else head)
+    what, output = _to_logits(output, found, head, prefix)
     if output.dtype != "float32":
-        output = layers.Activation("linear", dtype="float32", name="tfviz_float32")(output)
+        output = layers.Activation("linear", dtype="float32", name=f"{prefix}float32")(output)
     own_name = name or model.name
     said = Description(
         own_name,
@@ -144,6 +150,16 @@ def use(
     return description.describe(
         keras.Model(taken, output, name=model.name), _with_classes(said, classes, tuple(output.shape))
     )
+
+
+def _prefix(names: Sequence[str]) -> str:
+    """How the names of the layers begin that are added here: a network that was saved from here has such, too."""
+    number = next(number for number in count(1) if not any(name.startswith(_begin(number)) for name in names))
+    return _begin(number)
+
+
+def _begin(number: int) -> str:
+    return "tfviz_" if number == 1 else f"tfviz{number}_"
 
 
 def _one_of(argument: str, value: str | None, known: tuple[str, ...]) -> None:
@@ -239,10 +255,13 @@ def _refuse_channels_first(model: Any, shape: tuple[int | None, ...]) -> None:
         ),
         None,
     )
-    if first is None:
+    rows, *rest = shape
+    looks_so = len(shape) == 3 and rows in (1, 3) and all(each is None or each >= _FEW_ROWS for each in rest)
+    if first is None and not looks_so:
         return
+    where = f" (layer {first})" if first else ""
     raise ValueError(
-        f"{model.name} takes pictures with channels first, {(None, *shape)} (layer {first}), which is not supported: "
+        f"{model.name} takes pictures with channels first, {(None, *shape)}{where}, which is not supported: "
         "build it with channels last and give it the same weights."
     )
 
@@ -256,11 +275,11 @@ def _refuse_not_finite(model: Any) -> None:
             raise ValueError(f"{model.name}'s weights {variable.path} have values that are not finite.")
 
 
-def _preprocessed(network: str, x: Tensor, pictures: Pictures) -> Tensor:
+def _preprocessed(network: str, x: Tensor, pictures: Pictures, prefix: str) -> Tensor:
     """What the network takes, from pictures in [0, 1]."""
     if pictures in ("caffe", "torch") and x.shape[-1] != 3:
         raise ValueError(f"{network} takes {x.shape[-1]} channels: {pictures!r} is for three colours.")
-    name = "tfviz_normalize"
+    name = f"{prefix}normalize"
     if pictures == "[-1,1]":
         return layers.Rescaling(2.0, -1.0, name=name, dtype="float32")(x)
     if pictures == "0..255":
@@ -274,7 +293,7 @@ def _preprocessed(network: str, x: Tensor, pictures: Pictures) -> Tensor:
 
 
 def _held(
-    network: str, inner: Any, chosen: Any, held: Mapping[str, npt.ArrayLike], x: Tensor
+    network: str, inner: Any, chosen: Any, held: Mapping[str, npt.ArrayLike], x: Tensor, prefix: str
 ) -> dict[int, Tensor]:
     """What goes into the inputs that are not the pictures, by identity of Keras' tensors."""
     names = _input_names(inner)
@@ -297,7 +316,7 @@ def _held(
             raise ValueError(f"{network}'s input {name} takes {shape} for each picture, not {value.shape}.")
         if not np.isfinite(value.astype(np.float64)).all():
             raise ValueError(f"What is held for the input {name} has values that are not finite.")
-        found[id(tensor)] = Held(value, name=f"tfviz_held_{name}")(x)
+        found[id(tensor)] = Held(value, name=f"{prefix}held_{name}")(x)
     return found
 
 
@@ -443,7 +462,7 @@ def _again_as(
 
 
 def _to_logits(
-    output: Tensor, found: Last | None, head: Head | None
+    output: Tensor, found: Last | None, head: Head | None, prefix: str
 ) -> tuple[description.Output | None, Tensor]:
     """The logits of what the network returns, as far as it has any, and what they are."""
     if len(output.shape) != 2:
@@ -464,18 +483,9 @@ def _to_logits(
         return "values", output
     # Probabilities whose activation cannot be taken off: of a programmed model, or averaged after it.
     if (taken and found is not None and not found.is_end) or (not known and said in ("softmax", "sigmoid")):
-        output = LogProbabilities(odds=said == "sigmoid", name="tfviz_log", dtype="float32")(output)
+        output = LogProbabilities(odds=said == "sigmoid", name=f"{prefix}log", dtype="float32")(output)
     if said in ("logits", "softmax"):
         return "logits", output
     if single:
-        return "logits", TwoClasses(name="tfviz_two_classes", dtype="float32")(output)
+        return "logits", TwoClasses(name=f"{prefix}two_classes", dtype="float32")(output)
     return "independent logits", output
-
-
-def one_line(error: BaseException, limit: int = 300) -> str:
-    """What Keras says of an error, on one line and without its colours; of what it wraps, the innermost."""
-    text = str(error).rpartition("Exception encountered:")[2]
-    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    text = text or type(error).__name__
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -13,7 +13,7 @@ from keras import ops
 from tfviz.models import graph
 
 Tensor = Any
-_MODEL_OUTPUT = "(output)"  # not a name that a layer can have
+_MODEL_OUTPUT = "/"  # not a name that a layer can have
 
 
 class Reader:

@@ -514,7 +514,7 @@ def _own_network(context: Context, numbers: dict[str, Number]) -> dict[str, Any]
     from tfviz.measures.measured_field import bounding_box, unit_gradients
     from tfviz.measures.receptive_field import UnknownFieldError
     from tfviz.models import graph
-    from tfviz.models.own import one_line
+    from tfviz.models.trial import one_line
 
     model = context.model()
     shape = model.input_shape[1:]
