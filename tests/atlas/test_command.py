@@ -281,7 +281,9 @@ def test_what_cannot_be_is_said_before_anything_is_drawn(ask, drawn, more, words
     ],
 )
 def test_network_without_convolutions_is_refused_by_its_files_name(tmp_path, layers, words):
-    made = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Rescaling(2.0, -1.0), *layers], name="other")
+    made = keras.Sequential(
+        [keras.Input((4, 4, 3)), keras.layers.Rescaling(2.0, -1.0), *layers], name="other"
+    )
     made.save(tmp_path / "mine.keras")
     with pytest.raises(networks.NoSuchLayerError, match=f"^mine has .*{words}"):
         networks.chosen(networks.own(tmp_path / "mine.keras").load(), None)
