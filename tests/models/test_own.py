@@ -154,6 +154,7 @@ FIRST = {
     "scaled back to 0..255": (lambda x: L.Rescaling(127.5, 127.5)(x), "[-1,1]"),
     "scaled back to [0, 1]": (lambda x: x / 2 + 0.5, "[-1,1]"),
     "less the middle": (lambda x: L.Rescaling(1.0, -127.5)(x), "0..255"),
+    "less the middle, then divided": (lambda x: (x - 127.5) / 127.5, "0..255"),
     "less a mean colour": (lambda x: x - np.array([123.0, 116.0, 103.0], "f4"), "0..255"),
     "standardised in [-1, 1]": (lambda x: L.Normalization(mean=[-0.1] * 3, variance=[0.3] * 3)(x), "[-1,1]"),
     "in two steps": (
@@ -168,6 +169,7 @@ UNSHOWN = {
     "normalised by nothing": lambda x: L.Normalization(mean=[0.0] * 3, variance=[1.0] * 3)(x),
     "doubled": lambda x: 2 * x,
     "negated": lambda x: 255 - x,
+    "negated about the middle": lambda x: 127.5 - x,
     "denormalised": lambda x: L.Normalization(mean=[0.5] * 3, variance=[0.1] * 3, invert=True)(x),
     "beyond any": lambda x: x + 3000.0,
     "squared": lambda x: x * x,
@@ -199,7 +201,7 @@ def test_the_range_of_one_of_two_inputs(inputs):
     seen = L.Dense(2)(averaged(L.Rescaling(2.0, -1.0)(inputs)))
     theirs = keras.Model([age, inputs], L.Add()([years, seen]))
     name = inputs._keras_history.operation.name
-    model = use(theirs, input_name=name, held={"age": [30, 40, 50]})
+    model = use_as_it_shows(theirs, input_name=name, held={"age": [30, 40, 50]})
     assert description.of(model).takes == "[0,1]"
     ages = np.tile(np.float32([30, 40, 50]), (len(PICTURES), 1))
     np.testing.assert_allclose(model(PICTURES), theirs([ages, PICTURES]), atol=1e-4)

@@ -41,7 +41,7 @@ MUTANTS = (
     *faults(
         "tfviz/data/labels.py",
         "tests/data/test_labels.py",
-        ("of several classes the first", "    if len(matches) == 1:\n", "    if matches:\n"),
+        ("of several classes the first", "    if len(matches) == 1 and any(", "    if any("),
         (
             "classes in the order of a file's keys",
             "found = [found[str(index)] for index in range(len(found))]",
