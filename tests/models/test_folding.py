@@ -91,3 +91,12 @@ def test_a_convolution_that_is_called_twice_stays():
     twice, norm = layers.Conv2D(3, 3, padding="same"), layers.BatchNormalization(name="stays")
     model = keras.Model(inputs, layers.Flatten()(norm(twice(twice(inputs)))))
     assert_same(shaken(model), left=["stays"])
+
+
+def test_a_model_whose_one_input_is_in_a_list():
+    inputs = keras.Input((8, 8, 3))
+    maps = layers.BatchNormalization()(layers.Conv2D(2, 3)(inputs))
+    model = shaken(keras.Model([inputs], maps))
+    x = np.random.default_rng(1).random((2, 8, 8, 3)).astype(np.float32)
+    np.testing.assert_allclose(folded(model)(x), model([x]), rtol=0, atol=1e-5)
+    assert not norms(folded(model))

@@ -47,7 +47,7 @@ def folded(model: keras.Model) -> keras.Model:
 
     for call in way:
         if call.is_input:
-            made: Any = keras.Input(call.outputs[0].shape[1:], dtype=model.input.dtype)
+            made: Any = keras.Input(call.outputs[0].shape[1:], dtype=model.inputs[0].dtype)
         elif call in norms:
             made = given(call.inputs[0])
         elif call in folds:
