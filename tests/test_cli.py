@@ -358,9 +358,67 @@ def test_an_output_folder_that_cannot_be_made_or_written(tmp_path, parts, capsys
 
     for out in (tmp_path / "file", tmp_path / "file" / "out"):
         assert f"{out} cannot be written into ({tmp_path / 'file'} is a file, not a folder)" in error_of(out)
+    (tmp_path / "link").symlink_to("nowhere/out")
+    assert f"({tmp_path / 'link'} is a link that leads nowhere)" in error_of(tmp_path / "link")
+    assert "(File name too long)" in error_of(tmp_path / ("a" * 300))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]
     monkeypatch.setattr(lock.os, "open", denied(os.open))
     assert f"{tmp_path} cannot be written into (Permission denied)" in error_of(tmp_path)
     assert parts[0].runs == []
+
+
+@pytest.mark.parametrize("option", ["--data-dir", "--pictures", "--answers"])
+def test_an_input_that_this_user_may_not_read(tmp_path, parts, monkeypatch, capsys, option):
+    is_dir = Path.is_dir
+
+    def denied(path):
+        if str(path) == "theirs":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return is_dir(path)
+
+    monkeypatch.setattr(Path, "is_dir", denied)
+    assert cli.main([option, "theirs", "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("tfviz: Permission denied (theirs); change its permissions")
+    assert said.count("\n") == 1
+
+
+def test_a_run_that_is_refused_leaves_no_empty_folder(tmp_path, capsys):
+    assert cli.main(["grade", "none", "--out", str(tmp_path / "grades")]) == 2
+    assert "none does not exist" in capsys.readouterr().err
+    (tmp_path / "mine").mkdir()
+    assert cli.main(["grade", "none", "--out", str(tmp_path / "mine")]) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_grades_do_not_go_where_a_run_is(tmp_path, parts, published, capsys):
+    for name in ("manifest.json", "grades.json"):
+        (tmp_path / name).write_text("of a run")
+    assert cli.main(["grade", str(tmp_path), "--out", str(tmp_path)]) == 2
+    said = (
+        f"tfviz: {tmp_path} holds a run, whose grades.json would be lost: name another folder with --out.\n"
+    )
+    assert capsys.readouterr().err == said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["grades.json", "manifest.json"]
+    assert (tmp_path / "grades.json").read_text() == "of a run"
+
+
+def test_an_autograder_that_cannot_be_written(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert cli.main(["grade", "--gradescope", str(tmp_path / "file")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"tfviz: {tmp_path / 'file'} cannot be written into (")
+    assert said.endswith("): name another folder with --gradescope.\n")
+
+
+def test_a_current_folder_that_was_deleted_is_one_line(tmp_path, parts, monkeypatch, capsys):
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    here.rmdir()
+    assert cli.main([]) == 2
+    said = "tfviz: The current folder was deleted: change into one that is there, and run again.\n"
+    assert capsys.readouterr().err == said
 
 
 def denied(opening):
@@ -736,22 +794,43 @@ def test_interrupted_and_the_report_fails(tmp_path, parts, published, capsys):
     assert not (tmp_path / "report.html").exists()
 
 
-def test_terminated_is_interrupted(tmp_path, parts, published, capsys, monkeypatch):
+@pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGHUP])
+def test_terminated_is_interrupted(tmp_path, parts, published, capsys, monkeypatch, which):
+    """Also where the terminal is closed."""
+
     class Killed(FakePart):
         def run(self, settings, context):
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), which)
             return super().run(settings, context)
 
     monkeypatch.setattr(cli, "PARTS", (parts[0], Killed(ID="bad")))
-    before = signal.getsignal(signal.SIGTERM)
+    before = signal.getsignal(which)
     assert cli.main(["--out", str(tmp_path)]) == 130
     stopped = {"asked_for": ["good"], "pending": {"bad": STOPPED}}
     assert published.calls[-2:] == [
         {**stopped, "pdf": False, "exports": ()},
         {**stopped, "exports": []},
     ]
-    assert signal.getsignal(signal.SIGTERM) == before
+    assert signal.getsignal(which) == before
     assert "1 of 2 parts are done" in capsys.readouterr().out
+
+
+def test_under_nohup_a_closed_terminal_ends_nothing(tmp_path, parts, published, monkeypatch):
+    class HungUp(FakePart):
+        def run(self, settings, context):
+            os.kill(os.getpid(), signal.SIGHUP)
+            return super().run(settings, context)
+
+    monkeypatch.setattr(cli, "PARTS", (parts[0], HungUp(ID="bad")))
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        cli.main(["--out", str(tmp_path)])
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert {part: result.status for part, result in Store(tmp_path).load_all(["good", "bad"]).items()} == {
+        "good": "done",
+        "bad": "done",
+    }
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import re
 import shlex
 import signal
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from tfviz.report.publish import Published
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_NO_PDF, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
+
+_ENDING = [signal.SIGTERM, *([] if sys.platform == "win32" else [signal.SIGHUP])]  # the terminal is closed
 
 _NAME = "tfviz"
 _TRAINED = frozenset(PRESETS)  # the parts that --train is for
@@ -233,9 +236,21 @@ def _done(arguments: Sequence[str]) -> int:
             f"{error.name} is not installed: pip install -r {backend.MODULES[backend.name()].requirements}"
         )
     except OSError as error:
+        if _is_stranded():
+            return _stop("The current folder was deleted: change into one that is there, and run again.")
         where = f" ({error.filename})" if error.filename else ""
+        where += "; change its permissions" if isinstance(error, PermissionError) else ""
         kept = f": what was finished before is in {options.out}" if "out" in options else ""
         return _stop(f"{error.strerror or error}{where}{kept}. To go on: {options.again}")
+
+
+def _is_stranded() -> bool:
+    """Whether the current folder is no longer there."""
+    try:
+        os.getcwd()
+    except OSError:
+        return True
+    return False
 
 
 def _again(arguments: Sequence[str]) -> str:
@@ -344,9 +359,19 @@ def _grade(options: argparse.Namespace) -> int:
         course.parser(_NAME).error(f"--workers must be positive, --seed from 0 to {2**32 - 1}")
     files = dict(_weights_option(text) for text in options.weights)
     if options.gradescope is not None:
-        course.write_autograder(options.gradescope, options.rubric)
+        try:
+            course.write_autograder(options.gradescope, options.rubric)
+        except OSError as error:
+            raise BadFileError(
+                f"{options.gradescope} cannot be written into ({error.strerror}): name another folder with "
+                "--gradescope."
+            ) from error
     if not options.paths:
         return EXIT_DONE
+    if (options.out / "manifest.json").exists():
+        raise BadFileError(
+            f"{options.out} holds a run, whose grades.json would be lost: name another folder with --out."
+        )
     backend.check()
     _check_weights(files)
     asked = course.Asked(
@@ -404,16 +429,27 @@ def _alone_in(out: Path) -> Iterator[None]:
         BusyError: another run works there.
     """
     with ExitStack() as stack:
+        if not os.path.lexists(out):
+            stack.callback(_remove_empty, out)
         try:
             out.mkdir(parents=True, exist_ok=True)
             stack.enter_context(Store(out).alone())
         except OSError as error:
-            taken = next((each for each in (out, *out.parents) if each.exists() and not each.is_dir()), None)
-            why = f"{taken} is a file, not a folder" if taken else error.strerror
+            # os.path, since Path.exists raises where a folder may not be looked into or a name is too long.
+            each = (out, *out.parents)
+            taken = next((path for path in each if os.path.lexists(path) and not os.path.isdir(path)), None)
+            kind = "a link that leads nowhere" if taken and taken.is_symlink() else "a file, not a folder"
+            why = f"{taken} is {kind}" if taken else error.strerror
             raise BadFileError(
                 f"{out} cannot be written into ({why}): name another folder with --out."
             ) from error
         yield
+
+
+def _remove_empty(folder: Path) -> None:
+    """Take a folder away again that nothing was written into."""
+    with suppress(OSError):
+        folder.rmdir()
 
 
 class _Command(NamedTuple):
@@ -431,7 +467,7 @@ _COMMANDS = {
 
 @contextmanager
 def _terminated_like_interrupted() -> Iterator[None]:
-    """Inside, SIGTERM is what Ctrl-C is."""
+    """Inside, SIGTERM, and SIGHUP unless it is ignored, are what Ctrl-C is."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -439,11 +475,18 @@ def _terminated_like_interrupted() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # where Python allows no handlers
         yield
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    signals = _heard(_ENDING)
+    before = [signal.signal(which, interrupt) for which in signals]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for which, handler in zip(signals, before, strict=True):
+            signal.signal(which, handler)
+
+
+def _heard(signals: Sequence[signal.Signals]) -> list[signal.Signals]:
+    """Those of the signals that are not to be ignored, as nohup has it."""
+    return [which for which in signals if signal.getsignal(which) != signal.SIG_IGN]
 
 
 @dataclass
@@ -754,12 +797,12 @@ def _interrupted(report: _Report, chosen: Sequence[Part], finished: Sequence[str
 
 @contextmanager
 def _interrupts_noted() -> Iterator[list[int]]:
-    """Inside, Ctrl-C and SIGTERM do nothing but enter a list."""
+    """Inside, Ctrl-C, SIGTERM and SIGHUP do nothing but enter a list."""
     noted: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield noted
         return
-    signals = (signal.SIGINT, signal.SIGTERM)
+    signals = _heard([signal.SIGINT, *_ENDING])
     before = [signal.signal(which, lambda number, _: noted.append(number)) for which in signals]
     try:
         yield noted

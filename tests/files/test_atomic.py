@@ -74,3 +74,13 @@ def test_json_says_nothing_to_a_terminal(tmp_path):
     assert json.loads(written) == {text: text}
     assert all(letter.isprintable() or letter == "\n" for letter in written)
     assert "שלום ≥ ✓" in written
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o022, 0o644), (0o002, 0o664)])
+def test_who_may_read_a_file_is_what_the_umask_says(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        write_json(tmp_path / "value.json", 1)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "value.json").stat().st_mode & 0o777 == mode

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import os
 import subprocess
 import sys
 
@@ -193,6 +194,14 @@ def test_paper(tmp_path, paper, size):
     with pikepdf.open(path) as document:
         box = [float(value) for value in document.pages[0].MediaBox]
     assert tuple(round(value) for value in box[2:]) == size
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names of files are letters")
+def test_a_folder_whose_name_is_no_utf_8(tmp_path):
+    out = tmp_path / os.fsdecode(b"r\xe9sultats 100 %")
+    out.mkdir()
+    path, _ = made(out)
+    assert path.read_bytes() == made(tmp_path)[0].read_bytes()
 
 
 def test_every_character_has_a_glyph(tmp_path):

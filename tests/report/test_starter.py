@@ -1,4 +1,5 @@
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -79,6 +80,21 @@ def test_the_examples_are_right(tmp_path):
     ):
         assert piece in html
     assert 'alt="What the picture shows"' in html
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="files are kept small by Linux' means")
+def test_what_a_full_disk_cuts_short_does_not_stay(tmp_path):
+    """It would be kept the next time as what the user wrote."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+        with pytest.raises(BadFileError, match=r"report\.toml cannot be written \(File too large\)"):
+            starter.write(tmp_path, ALL)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be_is_refused(tmp_path):

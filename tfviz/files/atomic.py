@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -22,12 +22,11 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     A reader, or a run after a crash, finds the old file or the new one, never half of one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED, suffix=f"-{path.name[-40:]}")
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.parent / f"{UNFINISHED}{secrets.token_hex(8)}-{path.name[-40:]}"
+    # Readable by whom the umask says: a file of mkstemp's is the owner's alone.
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     try:
         write(temporary)
-        temporary.chmod(0o644)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

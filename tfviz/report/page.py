@@ -6,6 +6,7 @@ import base64
 import gc
 import hashlib
 import logging
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from html import unescape
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
-from urllib.parse import unquote, urlparse
+from urllib.parse import unquote_to_bytes, urlparse
 
 import jinja2
 from markupsafe import Markup
@@ -319,7 +320,7 @@ def pdf(out: Path, page: str, ready: Mapping[Path, bytes] = MappingProxyType({})
                 if url.startswith("data:"):  # fonts, and pictures inside an SVG: long, and no path
                     return super().fetch(url, headers)
                 parts = urlparse(url)
-                path = Path(unquote(parts.path)).resolve()
+                path = Path(os.fsdecode(unquote_to_bytes(parts.path))).resolve()
                 if parts.scheme != "file" or folder not in path.parents:
                     raise ValueError(f"it is not in {folder}")
                 if path.suffix != ".svg":

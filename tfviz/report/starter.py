@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from tfviz import language
 from tfviz.errors import BadFileError
@@ -89,7 +90,7 @@ def write(folder: Path, parts: Sequence[tuple[str, str]]) -> Started:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("x", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+                _fill(path, file, text)
         except FileExistsError as error:
             if not path.parent.is_dir():
                 raise BadFileError(f"{path.parent} is no folder: move it away.") from error
@@ -99,6 +100,15 @@ def write(folder: Path, parts: Sequence[tuple[str, str]]) -> Started:
         else:
             written.append(path)
     return Started(folder, written, kept)
+
+
+def _fill(path: Path, file: IO[str], text: str) -> None:
+    try:
+        file.write(text)
+        file.flush()
+    except OSError:
+        path.unlink()  # else it would be kept the next time, as the user's
+        raise
 
 
 def settings() -> str:
