@@ -326,3 +326,9 @@ def test_maps_of_unknown_size_that_are_joined_along_their_rows_are_refused():
     )
     with pytest.raises(ValueError, match="Concatenate"):
         receptive_field(model, "last")
+
+
+@pytest.mark.parametrize("asked", [("alexnet", "conv1"), (None, "conv1")])
+def test_what_is_no_model_is_said(asked):
+    with pytest.raises(ValueError, match=r"^the model must be one of Keras"):
+        receptive_field(*asked)

@@ -1,3 +1,5 @@
+import threading
+
 import keras
 import numpy as np
 import pytest
@@ -5,9 +7,12 @@ from keras import layers, ops
 
 from tests.tiny import in_unit_range, linear_model
 from tfviz.method.ascent import AscentDivergedError, ascend, falling, last_bits
-from tfviz.method.objectives import Goal, Term, logit, neuron, probability
-from tfviz.method.parametrizations import Parametrization
+from tfviz.method.objectives import Goal, Term, channel, logit, neuron, probability
+from tfviz.method.parametrizations import Parametrization, pixels
 from tfviz.method.priors import distance, l2
+from tfviz.method.shortcuts import Shortcuts
+from tfviz.method.transforms import affine
+from tfviz.models.layers import LocalResponseNormalization
 
 
 @pytest.fixture(scope="module")
@@ -293,3 +298,87 @@ def test_a_model_of_several_inputs_or_outputs_is_refused(start):
 def test_copies_are_counted_from_one():
     with pytest.raises(ValueError, match="repeats must be 1 or more"):
         last_bits(np.zeros((2, 2)), 0, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"goal": "logit"}, "the goal must be made by tfviz.objectives or tfviz.priors"),
+        ({"model": "alexnet"}, "the model must be one of Keras"),
+        ({"transforms": [None]}, "transforms must be a list"),
+        ({"transforms": affine(shift=1)}, "transforms must be a list"),
+        ({"clip": ("a", "b")}, "clip must be"),
+        ({"clip": (0, None)}, "clip must be"),
+        ({"seed": -1}, "seed must be a whole number"),
+        ({"seed": "a"}, "seed must be a whole number"),
+    ],
+)
+def test_what_is_no_goal_model_transform_or_clip_is_said_in_one_line(model, start, change, says):
+    given = {"model": model, "goal": logit(0), "start": start, "steps": 1, "rate": 0.1} | change
+    with pytest.raises(ValueError, match=f"^{says}.*$"):
+        ascend(**given)
+
+
+def test_arrays_and_lists_do_for_clip_steps_and_transforms(model, start):
+    usual = ascend(
+        model, logit(0), start, steps=2, rate=0.1, clip=(0.2, 0.9), transforms=[affine(size=(5, 7))]
+    )
+    for clip, size in (([0.2, 0.9], [5, 7]), (np.array([0.2, 0.9]), np.array([5, 7]))):
+        other = ascend(
+            model,
+            logit(0),
+            start,
+            steps=np.array(2),
+            rate=0.1,
+            clip=clip,
+            transforms=iter([affine(size=size)]),
+        )
+        np.testing.assert_array_equal(other.picture, usual.picture)
+
+
+def test_a_sequential_network_needs_not_be_called_before(start):
+    network = keras.Sequential([keras.Input((5, 7, 3)), layers.Flatten(), layers.Dense(4)])
+    trace = ascend(network, logit(2), start, steps=0, rate=0.0)
+    kernel, bias = network.get_weights()
+    np.testing.assert_allclose(trace.scores[0], (start.reshape(2, -1) @ kernel + bias)[:, 2], rtol=1e-5)
+
+
+def test_without_a_step_nothing_is_clipped_and_the_trace_is_the_callers_own(model):
+    start = pixels(np.full((1, 5, 7, 3), 0.75, np.float32))
+    trace = ascend(model, logit(0), start, steps=0, rate=0.0, clip=(0.0, 0.5), keep=(0,))
+    assert (trace.picture == 0.75).all()
+    assert (trace.snapshots[0] == 0.75).all()
+    trace.picture[...] = trace.snapshots[0][...] = 0.0
+    assert (start.pictures == 0.75).all()
+    trace = ascend(model, logit(0), start, steps=2, rate=0.1, keep=(1,))
+    trace.picture[...] = trace.snapshots[1][...] = 0.0  # on JAX, too
+
+
+def test_threads_leave_no_shortcut_in_the_layers():
+    """One traces a network's loop while another begins: then a layer kept the first one's shortcut for its own call."""
+    network = keras.Sequential([keras.Input((8, 8, 3)), LocalResponseNormalization()])
+    inside, done = threading.Event(), threading.Event()
+
+    def first():
+        with Shortcuts(network).taken():
+            inside.set()
+            done.wait(0.5)
+
+    def second():
+        inside.wait(5)
+        with Shortcuts(network).taken():
+            done.set()
+
+    threads = [threading.Thread(target=each) for each in (first, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert "call" not in vars(network.layers[-1])
+
+
+def test_pictures_that_are_too_small_are_said_in_one_line():
+    network = keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(2, 5, name="conv1")])
+    for goal in (neuron("conv1", 0), channel("conv1", 0)):
+        with pytest.raises(ValueError, match=r"^.* cannot be called on pictures of \(2, 7, 3\): [^\n]*$"):
+            ascend(network, goal, np.full((2, 7, 3), 0.5), steps=1, rate=0.1)

@@ -337,3 +337,25 @@ def test_a_layer_in_a_nested_model_and_one_of_two_calls(pictures):
     )
     with pytest.raises(ValueError, match="no layer 'base/cnv'; names like it are base/conv"):
         scores(model, neuron("base/cnv", 1), pictures)
+
+
+def test_positions_as_an_array():
+    pictures = np.random.default_rng(0).random((2, 5, 7, 3)).astype(np.float32)
+    model = linear_model()
+    for at in ((1, 2), [[1, 2], [0, 4]]):
+        listed = ascend(model, neuron("conv1", 1, at=at), pictures, steps=1, rate=0.1)
+        array = ascend(model, neuron("conv1", 1, at=np.array(at)), pictures, steps=1, rate=0.1)
+        np.testing.assert_array_equal(array.scores, listed.scores)
+        assert list(array.terms) == list(listed.terms)
+
+
+@pytest.mark.parametrize("layer", [None, 3, ["conv1"], b"conv1"])
+def test_a_layer_is_named_by_a_string(layer):
+    for goal in (neuron, channel):
+        with pytest.raises(ValueError, match=r"^a layer is named by its path, such as 'conv1', not by "):
+            goal(layer, 0)
+
+
+def test_a_weight_too_large_for_a_float_is_refused():
+    with pytest.raises(ValueError, match="must be a finite number"):
+        logit(0) * 10**400

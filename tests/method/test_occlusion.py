@@ -232,3 +232,23 @@ def test_grey_pictures(picture):
     grey = picture[..., :1]
     measured = occlusion_map(model, grey, 1, patch=4, stride=3, fill=0.5)
     np.testing.assert_allclose(measured, by_loop(model, grey, 1, 4, 3, 0.5), atol=1e-5)
+
+
+def test_a_layer_that_was_changed_since_is_seen(picture):
+    model = linear_model()
+    small = picture[:5, :7]
+    model.predict_on_batch(small[None])
+    for change in (keras.activations.tanh, keras.activations.linear):
+        model.get_layer("conv1").activation = change
+        found = occlusion_map(model, small, 1, patch=2, stride=np.array(2))
+        np.testing.assert_allclose(found, by_loop(model, small, 1, 2, 2, 0.0), rtol=1e-4, atol=1e-6)
+
+
+def test_a_picture_that_is_too_small_or_no_model_is_said_in_one_line():
+    network = keras.Sequential(
+        [keras.Input((None, None, 3)), layers.Conv2D(2, 5), layers.GlobalAveragePooling2D(), layers.Dense(3)]
+    )
+    with pytest.raises(ValueError, match=r"^.* cannot be called on pictures of \(2, 7, 3\): [^\n]*$"):
+        occlusion_map(network, np.full((2, 7, 3), 0.5), 0, patch=1, stride=1)
+    with pytest.raises(ValueError, match=r"^the model must be one of Keras"):
+        occlusion_map("alexnet", np.full((2, 7, 3), 0.5), 0, patch=1, stride=1)

@@ -195,3 +195,13 @@ def test_colours_of_noise_are_mixed_as_in_natural_pictures():
     expected = axes.T @ np.diag(deviations**2) @ axes
     assert found / np.trace(found) == pytest.approx(expected / np.trace(expected), abs=0.01)
     assert np.linalg.norm(axes @ root - np.diag(deviations)) < 1e-6
+
+
+def test_phases_are_copied_and_none_at_all_are_refused():
+    given = np.zeros((1, 3, 5, 4), np.float32)
+    start = phases(given, 7, np.ones((5, 4, 3)), np.eye(3))
+    given[...] = 1
+    assert (start.parameters == 0).all()
+    for wrong in ((given[:0], 7, np.ones((5, 4, 3))), (given, 7, 3.0), (given, "7", np.ones((5, 4, 3)))):
+        with pytest.raises(ValueError, match=r"do not fit|width must be"):
+            phases(*wrong, np.eye(3))

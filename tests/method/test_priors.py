@@ -153,3 +153,17 @@ def test_distance_refuses_what_is_no_picture_or_another_ones(pictures):
     for shape in ((7, 5, 3), (5, 7, 1), (3, 5, 7, 3)):
         with pytest.raises(ValueError, match="does not fit pictures"):
             evaluate(priors.distance(np.zeros(shape)), pictures)
+
+
+def test_a_penalty_stays_what_it_is_when_its_arrays_change():
+    magnitude, axes = np.ones((5, 4, 3), np.float32), np.eye(3, dtype=np.float32)
+    pictures = np.random.default_rng(0).random((1, 5, 7, 3)).astype(np.float32)
+    cost = priors.spectrum(magnitude, axes)
+    before = value_and_gradient(linear_model(), cost, pictures)[0]
+    magnitude[...], axes[...] = 9, 0
+    np.testing.assert_array_equal(value_and_gradient(linear_model(), cost, pictures)[0], before)
+
+
+def test_a_magnitude_that_is_no_array_of_three_axes_is_said():
+    with pytest.raises(ValueError, match=r"^mean_magnitude must be"):
+        priors.spectrum(3.0)

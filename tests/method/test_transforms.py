@@ -141,3 +141,9 @@ def test_a_smaller_size_sees_the_middle_and_what_comes_into_it():
 def test_one_function_for_one_size():
     assert affine(size=(5, 6)).apply is affine(shift=1, size=(5, 6)).apply
     assert affine(size=(5, 6)).apply is not affine(size=(6, 5)).apply
+
+
+@pytest.mark.parametrize("size", [3, (), (0, 3), (3.5, 3), (5, 7, 3), "ab"])
+def test_a_size_that_makes_no_sense_is_said(size):
+    with pytest.raises(ValueError, match="size"):
+        affine(size=size)

@@ -472,3 +472,32 @@ def test_a_network_of_every_kind_can_be_looked_into(name):
     assert row.hidden.size
     assert ((row.hidden >= 0) & (row.hidden <= 1)).all()
     assert row.off < 1e-5, "its own probabilities"
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_training_the_network_further_is_seen(nested):
+    """Also through the last layer, whose activation is taken off."""
+    head = keras.Sequential([keras.Input((2,)), L.Dense(3, activation="softmax")]) if nested else None
+    last = head or L.Dense(3, activation="softmax")
+    model = keras.Sequential([keras.Input((4, 4, 3)), L.Conv2D(2, 3), L.GlobalAveragePooling2D(), last])
+    used = tfviz.use(model, pictures="[0,1]")
+    pictures = np.random.default_rng(0).random((2, 4, 4, 3)).astype(np.float32)
+    model.set_weights(
+        [weight + 0.5 * np.arange(weight.size).reshape(weight.shape) for weight in model.get_weights()]
+    )
+    logits = ops.convert_to_numpy(used(pictures))
+    np.testing.assert_allclose(softmax(logits, axis=-1), ops.convert_to_numpy(model(pictures)), rtol=1e-4)
+    assert {id(variable) for variable in used.weights} == {id(variable) for variable in model.weights}
+
+
+@pytest.mark.parametrize("shape", [8, (8.0, 8, 3), (0, 8, 3), (-1, 8, 3), ("8", "8", 3)])
+def test_a_shape_that_makes_no_sense_is_said_in_one_line(shape):
+    network = keras.Sequential([keras.Input((None, None, 3)), L.Conv2D(2, 5)])
+    with pytest.raises(ValueError, match=r"^shape must be \(rows, columns, channels\)[^\n]*$"):
+        tfviz.use(network, pictures="[0,1]", shape=shape)
+
+
+def test_a_shape_that_is_too_small_is_said_in_one_line():
+    network = keras.Sequential([keras.Input((None, None, 3), name="pictures"), L.Conv2D(2, 5)])
+    with pytest.raises(ValueError, match=r"^.* cannot be called on pictures of \(2, 8, 3\): [^\n]*$"):
+        tfviz.use(network, pictures="[0,1]", shape=(2, 8, 3))

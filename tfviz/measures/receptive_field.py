@@ -87,11 +87,14 @@ def receptive_field(model: keras.Model, layer: str) -> ReceptiveField:
         layer: path of a layer: "conv1", "base/conv5"; of one that is called twice "conv1#0" or "conv1#1".
 
     Raises:
-        ValueError: no such layer, or the path does not say which call.
+        ValueError: no model, no such layer, or the path does not say which call.
         UnknownFieldError: the layer sees no picture, or two; a layer on the way is none of those that are known here;
             branches of different stride that join; "same" padding with a stride, or a global pool, on an input of
             unknown size.
     """
+    from tfviz.models import trial
+
+    trial.check_model(model)
     way = graph.way(model, layer)
     pictures = [call for call in way if call.is_input]
     if len(pictures) != 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 
 import keras
@@ -17,7 +17,7 @@ from tfviz.method import loops
 from tfviz.method.objectives import Goal
 from tfviz.method.parametrizations import Parametrization, pixels
 from tfviz.method.transforms import Transform
-from tfviz.models import description
+from tfviz.models import description, trial
 
 Rate = float | Callable[[int], float]
 
@@ -78,38 +78,44 @@ def ascend(
         The trace; its picture is always a batch, also where start was one picture.
 
     Raises:
-        ValueError: start, steps, rate, clip or keep make no sense (a start of whole numbers, of values that are not
-            finite, or outside the range of the model's pictures where that is known, else outside clip's (0, 1); with
-            another clip, or none, as much as the range's width outside is taken); the goal does not fit the model, or
-            does not depend on the picture.
+        ValueError: model, goal, start, steps, rate, clip, transforms, seed or keep make no sense (a start of
+            whole numbers, of values that are not finite, or outside the range of the model's pictures where that is
+            known, else outside clip's (0, 1); with another clip, or none, as much as the range's width outside is
+            taken); the goal does not fit the model, or does not depend on the picture.
         AscentDivergedError: a score or a picture became infinite or NaN; the message names the step.
     """
+    trial.check_model(model)
     moved = start if isinstance(start, Parametrization) else pixels(start)
-    whole(steps, "steps", 0)
-    _check_clip(clip, moved)
+    steps = whole(steps, "steps", 0)
+    clip = _checked_clip(clip, moved)
+    transforms = _checked_transforms(transforms)
     _check_range(model, moved, clip)
     kept = sorted(whole(step, "a step in keep", 0) for step in keep)
     if kept and kept[-1] > steps:
         raise ValueError(f"keep asks for step {kept[-1]}, the ascent has 0 to {steps}")
     rates = [_rate(rate(step) if callable(rate) else rate, step) for step in range(steps)]
-    random = np.random.default_rng(seed)
+    try:
+        random = np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"seed must be a whole number of 0 or more, not {seed!r}") from error
     draws = [transform.draw(random, steps + 1) for transform in transforms]
     loop, data = loops.bound(model, goal, moved, clip, [t.apply for t in transforms], draws)
 
     # A step of rate 0 reads the score of the last picture and leaves it where it is.
     rates.append(0.0)
-    snapshots = {0: moved.pictures} if 0 in kept else {}
+    # A copy: what is written into the trace must not reach the start.
+    snapshots = {0: moved.pictures.copy()} if 0 in kept else {}
     chunks: list[Chunk] = []
     x: Tensor = moved.parameters
     position = 0
     for stop in [*sorted({*kept} - {0, steps}), steps + 1]:
         x, chunk = loop(x, rates[position:stop], [drawn[position:stop] for drawn in draws], data)
         chunks.append(_checked(chunk, position))
-        if min(stop, steps) in kept:
-            snapshots[min(stop, steps)] = chunk.pictures
+        if min(stop, steps) in kept and steps:
+            snapshots[min(stop, steps)] = chunks[-1].pictures
         position = stop
     return Trace(
-        picture=chunks[-1].pictures,
+        picture=chunks[-1].pictures if steps else moved.pictures.copy(),  # nothing moved, nothing clipped
         scores=np.concatenate([chunk.scores for chunk in chunks]),
         terms={
             # What is compiled may bear the names of an earlier goal, whose terms stand in the same order.
@@ -178,16 +184,32 @@ def _checked(chunk: Chunk, first_step: int) -> Chunk:
         raise AscentDivergedError(
             f"The picture is not finite after step {first_step + len(chunk.scores)}: take a smaller rate."
         )
-    return Chunk(chunk.pictures, chunk.scores, terms)
+    # JAX's arrays cannot be written into, TensorFlow's can.
+    return Chunk(np.require(chunk.pictures, requirements="W"), chunk.scores, terms)
 
 
-def _check_clip(clip: tuple[float, float] | None, start: Parametrization) -> None:
+def _checked_clip(clip: tuple[float, float] | None, start: Parametrization) -> tuple[float, float] | None:
+    """As two floats: a list or an array will do, too."""
     if clip is None:
-        return
-    if np.shape(clip) != (2,) or not clip[0] < clip[1]:
+        return None
+    try:
+        low, high = map(float, clip)
+    except (TypeError, ValueError, OverflowError):
+        low = high = math.nan
+    if isinstance(clip, str | Set) or not low < high:
         raise ValueError(f"clip must be (smallest, largest), not {clip}")
-    if not start.are_pixels and tuple(clip) != _PICTURES:
+    if not start.are_pixels and (low, high) != _PICTURES:
         raise ValueError(f"clip={clip} acts on pixels, and other parameters are moved here: take clip=None")
+    return low, high
+
+
+def _checked_transforms(transforms: Iterable[Transform]) -> tuple[Transform, ...]:
+    given = tuple(transforms) if isinstance(transforms, Iterable) else (transforms,)
+    if not isinstance(transforms, Iterable) or not all(isinstance(each, Transform) for each in given):
+        raise ValueError(
+            f"transforms must be a list of what tfviz.transforms makes, such as [affine()], not {transforms!r}"
+        )
+    return given
 
 
 def _check_range(model: keras.Model, start: Parametrization, clip: tuple[float, float] | None) -> None:

@@ -39,6 +39,7 @@ class _Loops:
         self.ways = Ways(model)
         self.compiled: OrderedDict[Hashable, _Compiled] = OrderedDict()
         self.incremental: OrderedDict[Hashable, Any] = OrderedDict()  # see the module of that name
+        self.predict: Any = None  # Keras' own compiled function, if it was made from the model as it is
 
 
 def bound(

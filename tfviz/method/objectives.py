@@ -131,7 +131,7 @@ class Goal:
     def __mul__(self, factor: float) -> Goal:
         if not isinstance(factor, int | float | np.integer | np.floating):
             return NotImplemented
-        return Goal(tuple((float(factor) * weight, term) for weight, term in self.terms))
+        return Goal(tuple((_as_float(factor) * weight, term) for weight, term in self.terms))
 
     __rmul__ = __mul__
 
@@ -140,7 +140,7 @@ class Goal:
             return NotImplemented
         if divisor == 0:
             raise ValueError("a goal cannot be divided by 0")
-        return self * (1.0 / float(divisor))
+        return self * (1.0 / _as_float(divisor))
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -236,10 +236,10 @@ def neuron(layer: str, channel: int | Sequence[int], at: Position = "center") ->
             each picture. A dense layer has no positions.
 
     Raises:
-        ValueError: channel or at are no whole numbers; or, when the goal is used, the layer has no such channel or
-            position.
+        ValueError: layer is no string, channel or at are no whole numbers; or, when the goal is used, the layer has no
+            such channel or position.
     """
-    channels, places = _numbers(channel, "a channel"), _places(at)
+    layer, channels, places = _path(layer), _numbers(channel, "a channel"), _places(at)
 
     each = places if places and isinstance(places[0], tuple) else (places,) if places else ()
 
@@ -263,7 +263,7 @@ def neuron(layer: str, channel: int | Sequence[int], at: Position = "center") ->
     def score(reading: Reading) -> Tensor:
         return _one_of_each(reading.layers[layer], reading.chosen)
 
-    if at == "center":
+    if not places:
         words = "center"
     elif places and isinstance(places[0], tuple):
         words = str([list(place) for place in places])
@@ -282,9 +282,9 @@ def channel(layer: str, c: int | Sequence[int]) -> Goal:
         c: 0-based; several: one for each picture of the batch.
 
     Raises:
-        ValueError: c is no whole number; or, when the goal is used, the layer has no such channel.
+        ValueError: layer is no string, or c no whole number; or, when the goal is used, the layer has no such channel.
     """
-    channels = _numbers(c, "a channel")
+    layer, channels = _path(layer), _numbers(c, "a channel")
 
     def chosen(shapes: Shapes) -> list[int]:
         _check_channels(shapes.layers[layer], layer, channels)
@@ -401,6 +401,20 @@ def _places(at: Any) -> tuple[Any, ...]:
     except (TypeError, ValueError):
         pass
     raise ValueError(f'at is "center" or (row, column), whole numbers, or a list of such pairs, not {at!r}')
+
+
+def _path(layer: Any) -> str:
+    if not isinstance(layer, str):
+        raise ValueError(f"a layer is named by its path, such as 'conv1', not by {layer!r}")
+    return layer
+
+
+def _as_float(number: Any) -> float:
+    """Infinite where it is a whole number too large."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def _listed(numbers: Numbers) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Literal, get_args
 
 import keras
@@ -18,13 +19,15 @@ import numpy.typing as npt
 from tfviz import backend
 from tfviz.measures.pictures import RANGES, as_pictures, whole
 from tfviz.method.incremental import incremental
+from tfviz.method.loops import kept
 from tfviz.method.probe import check_one_input, check_shape
-from tfviz.models import description
+from tfviz.models import description, trial
 from tfviz.models.blank import blank, unset
 
 Array = npt.NDArray[Any]
 Precision = Literal["float32", "bfloat16"]
 _BATCH = 32
+_PREDICTING = Lock()  # on JAX Keras hands the variables over to what it compiled until that is done
 
 
 def occlusion_map(
@@ -142,11 +145,13 @@ def _asked(
 
     What a block leaves as it is is not computed again where `tfviz.method.incremental` knows how, in float32.
     """
+    trial.check_model(model)
     known = description.of(model)
     check_one_input(model)
     within = RANGES.get(known.pictures or "")
     shown = as_pictures(picture, "the picture", within=within)
     check_shape(known, (None, *shown.shape))
+    patch, stride = whole(patch, "patch", -math.inf), whole(stride, "stride", 1)
     corners = block_corners(shown.shape, patch, stride)
     colour = _colour(fill, shown.shape[2], within)
     classes = _classes(model, shown)
@@ -157,7 +162,8 @@ def _asked(
     def outputs() -> Iterator[tuple[Array, Array]]:
         if precision == "bfloat16":
             return _outputs(_in_bfloat16(model), shown, patch, corners, colour, batch)
-        shorter = incremental(model, shown, patch, corners, batch)
+        with trial.in_one_line(model.name, shown.shape):
+            shorter = incremental(model, shown, patch, corners, batch)
         if shorter is None:
             return _outputs(model, shown, patch, corners, colour, batch)
         return shorter.outputs(shown, colour)
@@ -190,8 +196,22 @@ def _outputs(
         pictures[:] = picture
         for hidden, (top, left) in zip(pictures, here, strict=False):
             hidden[top : top + patch, left : left + patch] = colour
-        said = np.asarray(model.predict_on_batch(pictures), dtype=np.float32)[: len(here)]
+        said = np.asarray(_predicted(model, pictures), dtype=np.float32)[: len(here)]
         yield np.arange(first, first + len(here)), said
+
+
+def _predicted(model: keras.Model, pictures: Array) -> Any:
+    """What the model returns, as its layers are now.
+
+    Keras keeps what it compiled when an activation or another setting of a layer is changed afterwards.
+    """
+    with _PREDICTING, trial.in_one_line(model.name, pictures.shape[1:]):
+        known = kept(model)
+        if model.predict_function is not known.predict:
+            model.predict_function = None
+        said = model.predict_on_batch(pictures)
+        known.predict = model.predict_function
+    return said
 
 
 def block_corners(shape: tuple[int, ...], patch: int, stride: int) -> tuple[range, range]:
@@ -208,8 +228,8 @@ def block_corners(shape: tuple[int, ...], patch: int, stride: int) -> tuple[rang
     Raises:
         ValueError: no block fits, stride is below 1, or one of them is no whole number.
     """
-    whole(stride, "stride", 1)
-    if whole(patch, "patch", -math.inf) < 1 or patch > min(shape[:2]):
+    stride, patch = whole(stride, "stride", 1), whole(patch, "patch", -math.inf)
+    if patch < 1 or patch > min(shape[:2]):
         raise ValueError(
             f"a block of {patch} x {patch} pixels does not fit into {shape[0]} x {shape[1]} pixels"
         )
@@ -239,7 +259,7 @@ def block_sums(values: np.ndarray, patch: int, stride: int) -> np.ndarray:
 def _classes(model: keras.Model, picture: npt.ArrayLike) -> int:
     shape = getattr(model, "output_shape", None)
     if shape is None:  # a programmed model says it by what it returns
-        said = model.predict_on_batch(as_pictures(picture, "the picture")[np.newaxis])
+        said = _predicted(model, as_pictures(picture, "the picture")[np.newaxis])
         shape = getattr(said, "shape", None)
     if not isinstance(shape, tuple) or len(shape) != 2:
         raise ValueError(f"{model.name} returns {shape}, not (N, classes)")

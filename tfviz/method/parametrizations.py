@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tfviz.measures.pictures import as_pictures
+from tfviz.measures.pictures import as_pictures, whole
 
 Tensor = Any
 
@@ -120,9 +120,10 @@ def phases(
     Raises:
         ValueError: the shapes do not fit, a value is not finite or a magnitude is negative.
     """
-    p, m, axes = (np.asarray(each, np.float32) for each in (start, magnitude, colour_axes))
-    channels = m.shape[-1]
-    if m.ndim != 3 or p.shape[1:] != (channels, m.shape[0], width // 2 + 1) or p.ndim != 4:
+    width = whole(width, "width", 1)
+    p, m, axes = (np.array(each, np.float32) for each in (start, magnitude, colour_axes))
+    channels = m.shape[-1] if m.ndim == 3 else 0
+    if not p.size or m.ndim != 3 or p.shape[1:] != (channels, m.shape[0], width // 2 + 1):
         raise ValueError(f"phases {p.shape} and magnitudes {m.shape} do not fit pictures {width} wide")
     if m.shape[1] != width // 2 + 1 or axes.shape != (channels, channels):
         raise ValueError(f"magnitudes {m.shape} do not fit pictures {width} wide, or axes {axes.shape}")

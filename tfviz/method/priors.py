@@ -86,11 +86,12 @@ def spectrum(mean_magnitude: npt.ArrayLike, colour_axes: npt.ArrayLike | None = 
         ValueError: a magnitude is negative or not finite, or colour_axes are not orthogonal unit vectors; or, when the
             goal is used, the magnitudes are for pictures of another size.
     """
-    wanted = np.moveaxis(np.asarray(mean_magnitude, np.float32), -1, 0)
+    wanted = np.array(mean_magnitude, np.float32)  # copies: the goal stays what it is when the arrays change
+    wanted = np.moveaxis(wanted, -1, 0) if wanted.ndim == 3 else wanted
     if wanted.ndim != 3 or not np.isfinite(wanted).all() or (wanted < 0).any():
         raise ValueError("mean_magnitude must be (H, W // 2 + 1, channels), finite and not negative")
     channels = len(wanted)
-    axes = np.eye(channels, dtype=np.float32) if colour_axes is None else np.asarray(colour_axes, np.float32)
+    axes = np.eye(channels, dtype=np.float32) if colour_axes is None else np.array(colour_axes, np.float32)
     if axes.shape != (channels, channels) or not np.allclose(axes @ axes.T, np.eye(channels), atol=1e-3):
         raise ValueError(f"colour_axes must be {channels} orthogonal unit vectors")
 

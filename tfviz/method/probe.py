@@ -14,7 +14,7 @@ from tfviz import backend
 from tfviz.method.objectives import Goal, Reading, Shapes
 from tfviz.method.shortcuts import Shortcuts
 from tfviz.method.window import Window
-from tfviz.models import description, graph
+from tfviz.models import description, graph, trial
 from tfviz.models.reading import Reader
 
 Tensor = Any
@@ -73,10 +73,13 @@ class Probe:
         output = None
         if self._reader is not None:
             check_shape(self._known, tuple(pictures.shape))
-            if self._window is not None:
-                layers = self._window(self._window.cut(pictures, corner))
-            else:
-                layers, output = self._reader(pictures if seen is None else seen)
+            given = pictures if seen is None else seen
+            with trial.in_one_line(self._known.network, given.shape[1:]):
+                if self._window is not None:
+                    layers = self._window(self._window.cut(pictures, corner))
+                else:
+                    layers, output = self._reader(given)
+            if self._window is None:
                 for path in self._first:
                     layers[path] = ops.moveaxis(layers[path], 1, -1)
         reading = Reading(pictures, output, layers, self._known)
@@ -88,8 +91,8 @@ class Probe:
             }
             shapes = replace(shapes, layers=whole, parts=self._window.parts)
         self.shapes = shapes
-        given = self.goal.data(shapes.pictures[0], shapes) if data is None else data
-        return self.goal.evaluate(reading, given)
+        own = self.goal.data(shapes.pictures[0], shapes) if data is None else data
+        return self.goal.evaluate(reading, own)
 
     @property
     def variables(self) -> list[Any]:
@@ -103,8 +106,12 @@ def check_weights(goal: Goal) -> None:
     """Refuse a goal that is the same whatever the picture.
 
     Raises:
-        ValueError: all its weights are 0.
+        ValueError: all its weights are 0, or it is no goal.
     """
+    if not isinstance(goal, Goal):
+        raise ValueError(
+            f"the goal must be made by tfviz.objectives or tfviz.priors, such as logit(3), not {type(goal).__name__}"
+        )
     if not any(weight for weight, _ in goal.summands.values()):
         raise ValueError("the goal is constant, since all its weights are 0: there is nothing to maximise")
 

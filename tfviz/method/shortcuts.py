@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import RLock
 from typing import Any
 
 import keras
@@ -22,6 +23,7 @@ from tfviz.models.layers import Convolution, GroupedConv2D, LocalResponseNormali
 
 Tensor = Any
 
+_TAKEN = RLock()  # one thread at a time: another's shortcuts must not be taken for the layers' own, and stay
 _LARGE = 2**20  # weights that no cache holds
 _LARGE_KERNEL = 2**18  # of a convolution: TensorFlow would order it anew in every step
 _FEW_CHANNELS = 4  # more: the blocks' kernel, a whole number of strides wide, has too many zeros
@@ -63,19 +65,20 @@ class Shortcuts:
     @contextmanager
     def taken(self) -> Iterator[None]:
         """Inside, the layers take their shortcuts; no gradient of weights may be asked for."""
-        before = [vars(layer).get(name) for layer, name, _ in self._layers]
-        try:
-            for layer, name, shorter in self._layers:
-                vars(layer)[name] = (
-                    shorter  # past Keras' own attribute setting: this is no state of the layer
-                )
-            yield
-        finally:
-            for (layer, name, _), own in zip(self._layers, before, strict=True):
-                if own is None:
-                    vars(layer).pop(name, None)
-                else:
-                    vars(layer)[name] = own
+        with _TAKEN:
+            before = [vars(layer).get(name) for layer, name, _ in self._layers]
+            try:
+                for layer, name, shorter in self._layers:
+                    vars(layer)[name] = (
+                        shorter  # past Keras' own attribute setting: this is no state of the layer
+                    )
+                yield
+            finally:
+                for (layer, name, _), own in zip(self._layers, before, strict=True):
+                    if own is None:
+                        vars(layer).pop(name, None)
+                    else:
+                        vars(layer)[name] = own
 
 
 def _is_plain(layer: Any, kind: Any) -> bool:

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tfviz.measures.pictures import whole
+
 Tensor = Any
 
 
@@ -48,8 +50,12 @@ def affine(
         A transform; what comes into the picture from outside is its mirror image.
 
     Raises:
-        ValueError: one of the three is negative or not finite, or scale is 1 or more.
+        ValueError: one of the three is negative or not finite, scale is 1 or more, or size no two whole numbers.
     """
+    if size is not None:
+        if np.shape(size) != (2,):
+            raise ValueError(f"size must be (rows, columns), not {size!r}")
+        size = (whole(size[0], "rows of size", 1), whole(size[1], "columns of size", 1))
     if not (0 <= shift < math.inf and 0 <= scale < 1 and 0 <= degrees < math.inf):
         raise ValueError(
             f"shift and degrees must be 0 or more, scale in [0, 1), not {shift}, {degrees} and {scale}"

@@ -140,6 +140,8 @@ def locate(model: Any, path: str) -> Place:
     Raises:
         ValueError: there is no such layer, or it is called several times and the path does not say which is meant.
     """
+    if not isinstance(path, str):
+        raise ValueError(f"a layer is named by its path, such as 'conv1', not by {path!r}")
     every = places(model)
     asked = path.split("/")
     whole = [place for place in every if len(place.path.split("/")) == len(asked) and _means(asked, place)]

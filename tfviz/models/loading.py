@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from tfviz.models import description, layouts
+from tfviz.models import description, layouts, trial
 from tfviz.models.blank import blank
 from tfviz.models.networks import NETWORKS, TRAINED_HERE
 from tfviz.weights import fetch, readers
@@ -62,7 +62,7 @@ def load(
     network = NETWORKS[name]
     shape = {} if input_shape is None else {"input_shape": input_shape}
     module = import_module(f"tfviz.models.{network.module}")
-    with blank():
+    with trial.in_one_line(name, input_shape or ()), blank():
         model = getattr(module, network.build)(**shape, normalize=normalize)
     path = Path(weights) if weights else fetch.fetch(name, offline=offline, user_files=user_files or {}).path
     layouts.fill(model, getattr(module, network.layouts), readers.read(path), path=path)

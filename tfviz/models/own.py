@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import count
+from operator import index
 from typing import Any, get_args
 
 import keras
@@ -91,6 +92,7 @@ def use(
     allow_any_name()
     _one_of("pictures", pictures, get_args(Pictures))
     _one_of("head", head, get_args(Head))
+    shape = _sizes(shape)
     if description.is_described(model):
         if any(argument is not None for argument in (pictures, head, shape, input_name, held, output_name)):
             raise ValueError(
@@ -130,7 +132,8 @@ def use(
     else:
         values = {id(chosen): x, **_held(model.name, inner, chosen, held or {}, x, prefix)}
         strip = found if found is not None and found.head in ("softmax", "sigmoid") and found.is_end else None
-        output = _again(inner, values, end, strip)
+        with trial.in_one_line(model.name, x_in):
+            output = _again(inner, values, end, strip)
     if len(output.shape) == 1:
         output = ops.expand_dims(output, -1)
     trial.refuse_what_fails(model.name, keras.Model(taken, output), None if found else head)
@@ -165,6 +168,21 @@ def _begin(number: int) -> str:
 def _one_of(argument: str, value: str | None, known: tuple[str, ...]) -> None:
     if value is not None and value not in known:
         raise ValueError(f"{argument} must be one of {', '.join(known)}, not {value!r}.")
+
+
+def _sizes(shape: Any) -> tuple[int | None, ...] | None:
+    """The user's shape; rows, columns and channels are whole numbers of 1 or more, or left open."""
+    if shape is None:
+        return None
+    try:
+        sizes = tuple(None if size is None else index(size) for size in shape)
+    except TypeError:
+        sizes = (0,)
+    if any(size is not None and size < 1 for size in sizes):
+        raise ValueError(
+            f"shape must be (rows, columns, channels), whole numbers of 1 or more, not {shape!r}."
+        )
+    return sizes
 
 
 def _with_classes(
@@ -400,6 +418,14 @@ def _stripped(node: Any, strip: Last | None, args: tuple[Any, ...], kwargs: dict
     if strip.apart:
         return args[0]
     twin = type(layer).from_config({**layer.get_config(), "activation": "linear"})
+    shared = {name: value for name, value in vars(layer).items() if isinstance(value, keras.Variable)}
+    if len(shared) == len(layer.variables):
+        # The very variables, so that the user's further training is seen here, as it is through all other layers.
+        for name, value in vars(layer).items():
+            if name in shared or name not in vars(twin):
+                setattr(twin, name, value)
+        twin.built = True
+        return twin(*args, **kwargs)
     output = twin(*args, **kwargs)
     twin.set_weights(layer.get_weights())
     return output

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from threading import RLock
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ from keras import ops
 from tfviz.models import graph
 
 Tensor = Any
+_RECORDING = RLock()  # one thread at a time: what it puts into the layers must not stay there
 _MODEL_OUTPUT = "/"  # not a name that a layer can have
 
 
@@ -44,7 +46,7 @@ class Reader:
         if all(tensor is not None for tensor in tensors.values()):
             self._whole = False
             if output:
-                tensors[_MODEL_OUTPUT] = model.output
+                tensors[_MODEL_OUTPUT] = model.outputs[0]  # a Sequential has no `output` until it is called
             self._model = keras.Model(_inputs(model), tensors) if tensors else None
 
     def __call__(self, pictures: Tensor) -> tuple[dict[str, Tensor], Tensor | None]:
@@ -104,18 +106,19 @@ def _recording(wanted: list[tuple[graph.Step, ...]]) -> Iterator[dict[Frames, Te
         return listened
 
     layers = {id(layer): layer for steps in wanted for layer, _ in steps}
-    before = {key: vars(layer).get("call") for key, layer in layers.items()}
-    try:
-        for layer in layers.values():
-            # Past Keras' own attribute setting: this is no state of the layer.
-            vars(layer)["call"] = listening(layer, layer.call)
-        yield heard
-    finally:
-        for key, layer in layers.items():
-            if before[key] is None:
-                vars(layer).pop("call", None)
-            else:
-                vars(layer)["call"] = before[key]
+    with _RECORDING:
+        before = {key: vars(layer).get("call") for key, layer in layers.items()}
+        try:
+            for layer in layers.values():
+                # Past Keras' own attribute setting: this is no state of the layer.
+                vars(layer)["call"] = listening(layer, layer.call)
+            yield heard
+        finally:
+            for key, layer in layers.items():
+                if before[key] is None:
+                    vars(layer).pop("call", None)
+                else:
+                    vars(layer)["call"] = before[key]
 
 
 def _heard(heard: dict[Frames, Tensor], place: graph.Place) -> Tensor:

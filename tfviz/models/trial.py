@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import keras
 import numpy as np
 
 from tfviz.models.description import Head
@@ -66,6 +69,35 @@ def refuse_what_fails(network: str, model: Any, told: Head | None) -> None:
         )
     if told == "logits" and first.min() >= 0 and abs(total - 1).max() <= _SUM / 10:
         raise ValueError(f"{network} returns probabilities, whose sum is 1: 'logits' cannot be.")
+
+
+def check_model(model: object) -> None:
+    """Refuse what is no model of Keras.
+
+    Raises:
+        ValueError: see above.
+    """
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            f"the model must be one of Keras, from tfviz.load, tfviz.use or built by you, not {type(model).__name__}"
+        )
+
+
+@contextmanager
+def in_one_line(network: str, shape: Sequence[int | None]) -> Iterator[None]:
+    """Inside, what Keras says on many lines of pictures that a network's layers do not take is said on one.
+
+    Raises:
+        ValueError: it is.
+    """
+    try:
+        yield
+    except Exception as error:
+        if "\n" not in str(error):
+            raise
+        raise ValueError(
+            f"{network} cannot be called on pictures of {tuple(shape)}: {one_line(error)}"
+        ) from error
 
 
 def one_line(error: BaseException, limit: int = 300) -> str:
