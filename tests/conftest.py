@@ -12,9 +12,15 @@ from tfviz.weights import fetch
 
 
 def pytest_configure():
-    """A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start; nohup SIGHUP."""
+    usual = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        getattr(signal, "SIGHUP", signal.SIGTERM): signal.SIG_DFL,
+    }
+    for which, handler in usual.items():
+        if signal.getsignal(which) is signal.SIG_IGN:
+            signal.signal(which, handler)
 
 
 def pytest_addoption(parser):
