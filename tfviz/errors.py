@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from collections.abc import Collection
 from zipfile import BadZipFile
 
 DAMAGED_ARCHIVE = (ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error)
@@ -38,6 +39,12 @@ def printable(text: str) -> str:
         character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}"
         for character in _COLOURS.sub("", text)
     )
+
+
+def some(names: Collection[str], shown: int = 12) -> str:
+    """Names for a message, on one line; of many the first."""
+    first = ", ".join(printable(" ".join(name.split())) for name in list(names)[:shown])
+    return first if len(names) <= shown else f"{first} and {len(names) - shown} more"
 
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Keras writes its errors in bold

@@ -297,8 +297,6 @@ def test_what_a_network_calls_its_layers_stays_on_one_line_of_the_terminal(tmp_p
     asked = command.Asked(None, tmp_path, tmp_path / "odd.keras", workers=1, quick=True, model_input="[0,1]")
     assert command.make(asked, lines.append)
     assert lines[1] == "red conv2: 9 units \ufffd: 1 units"
-    assert networks.some(["a\nb", *"cdef"], 3) == "a b, c, d and 2 more"
-    assert networks.some(["a", "b"], 2) == "a, b"
 
 
 def test_network_without_a_name_or_a_file_is_refused(tmp_path):

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from tfviz import backend
 from tfviz.atlas import keys, page, survey, table
 from tfviz.atlas.agreement import JUDGE
-from tfviz.atlas.network import Network, NoSuchLayerError, chosen, drawable, own, published, some
+from tfviz.atlas.network import Network, NoSuchLayerError, chosen, drawable, own, published
 from tfviz.atlas.recipes import QUICK, RECIPES, Recipe
 from tfviz.data import cifar10
-from tfviz.errors import BadFileError, WeightsUnavailableError, printable
+from tfviz.errors import BadFileError, WeightsUnavailableError, printable, some
 from tfviz.experiment import executor
 from tfviz.experiment.inputs import Input
 from tfviz.experiment.options import add_own_network, add_weights, add_workers

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfviz import backend
-from tfviz.errors import BadFileError, TfvizError, printable
+from tfviz.errors import BadFileError, TfvizError, printable, some
 from tfviz.files.hashes import file_sha256
 from tfviz.models.networks import NETWORKS, OWN, TRAINED_HERE
 from tfviz.weights import fetch
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     import keras
 
     from tfviz.models.description import Head, Pictures
-
-
-_SHOWN = 12  # names in a message
 
 
 class NoSuchLayerError(TfvizError):
@@ -194,9 +191,3 @@ def chosen(model: keras.Model, asked: Sequence[str] | None) -> dict[str, Any]:
             )
         paths.add(call.path)
     return {path: call for path, call in known.items() if path in paths}
-
-
-def some(names: Collection[str], shown: int = _SHOWN) -> str:
-    """Names for the terminal, on one line; of many the first."""
-    first = ", ".join(printable(" ".join(name.split())) for name in list(names)[:shown])
-    return first if len(names) <= shown else f"{first} and {len(names) - shown} more"

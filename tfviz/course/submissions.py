@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Literal, cast
 
 from tfviz.course.limits import LIMITS, Limits
-from tfviz.errors import DAMAGED_ARCHIVE, BadFileError
+from tfviz.errors import DAMAGED_ARCHIVE, BadFileError, some
 from tfviz.experiment.inputs import Input
 from tfviz.files.hashes import file_sha256, json_sha256
 from tfviz.files.reading import open_regular
@@ -355,9 +355,7 @@ def _at(node: Node, place: Sequence[str]) -> Node:
 
 
 def _some(names: Sequence[str]) -> str:
-    """Some names, for people."""
-    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-    return f"{', '.join(legible(each) for each in names[:4])}{more}"
+    return some([legible(each) for each in names], 4)
 
 
 def _may_hold(node: Node, parts: Collection[str]) -> bool:

@@ -9,14 +9,13 @@ from functools import cache
 from pathlib import Path
 from unicodedata import normalize
 
-from tfviz.errors import BadFileError, TfvizError
+from tfviz.errors import BadFileError, TfvizError, some
 from tfviz.files.program import asset
 from tfviz.files.reading import read_bytes, read_json
 
 _LARGEST_FILE = 20_000_000  # bytes; ImageNet-21k's names have 1 million
 _MOST_CLASSES = 200_000
 _LONGEST_NAME = 200
-_SHOWN = 12  # names in a message
 
 
 class UnknownClassError(TfvizError):
@@ -86,9 +85,8 @@ def class_index(text: str, names: Sequence[str] | None = None) -> int:
     ):
         return matches[0]
     if matches:
-        candidates = ", ".join(f"{index} ({names[index]})" for index in matches[:_SHOWN])
-        more = f" and {len(matches) - _SHOWN} more" if len(matches) > _SHOWN else ""
-        raise UnknownClassError(f"{said} may be any of {candidates}{more}: give the index.")
+        candidates = some([f"{index} ({names[index]})" for index in matches])
+        raise UnknownClassError(f"{said} may be any of {candidates}: give the index.")
     known = {name: index for index, called in reversed([*enumerate(every)]) for name in called}
     near = dict.fromkeys(known[name] for name in get_close_matches(wanted, known, 5, 0.75))
     like = f"; near are {', '.join(f'{index} ({names[index]})' for index in near)}" if near else ""

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from tfviz.errors import some
+
 Step = tuple[Any, int | None]
 """A layer, and at which of its calls inside its parent's one call it is met, in order of execution; None: not known."""
 
-_SHOWN = 12  # names in a message
+_NEAR = 12  # names like one that is not there
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,9 +151,8 @@ def locate(model: Any, path: str) -> Place:
     if len(found) == 1:
         return found[0]
     if found:
-        what = ", ".join(place.path for place in found[:_SHOWN])
-        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        raise ValueError(f"{path!r} may be any of {what}{more} in {model.name}: name one of them.")
+        what = some([place.path for place in found])
+        raise ValueError(f"{path!r} may be any of {what} in {model.name}: name one of them.")
     if called := [place for place in every if _means([_bare(name) for name in asked], place)]:
         raise ValueError(f"{model.name} has no call {path!r}; there are {_listed(called)}.")
     last: dict[str, list[str]] = {}
@@ -159,19 +160,18 @@ def locate(model: Any, path: str) -> Place:
         for name in {place.path, place.path.rpartition("/")[2]}:
             last.setdefault(name, []).append(place.path)
     close = [
-        *get_close_matches(path, last, _SHOWN, 0.75),
+        *get_close_matches(path, last, _NEAR, 0.75),
         *(name for name in last if path.lower() in name.lower()),
     ]
     near = [*dict.fromkeys(each for name in close for each in last[name])]
     if near:
-        raise ValueError(f"{model.name} has no layer {path!r}; names like it are {', '.join(near[:_SHOWN])}.")
+        raise ValueError(f"{model.name} has no layer {path!r}; names like it are {', '.join(near[:_NEAR])}.")
     raise ValueError(f"{model.name} has no layer {path!r}; it has {_listed(every)}.")
 
 
 def _listed(places: Iterable[Place]) -> str:
     """Names in the order of their letters; of many the first."""
-    names = sorted({place.path for place in places})
-    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    return some(sorted({place.path for place in places}))
 
 
 def _bare(name: str) -> str:
